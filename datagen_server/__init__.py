@@ -1,0 +1,1 @@
+"""The data set service: renders captchas from seeds or serves them from LMDB shards."""

@@ -1,0 +1,1 @@
+"""The evaluator: reads the test split, every sample exactly once, and reports."""

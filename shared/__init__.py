@@ -1,0 +1,1 @@
+"""What more than one package needs: the spec, the order, the wire, the client; NumPy and gRPC only (but for `nn`)."""

@@ -1,0 +1,36 @@
+"""The one record everybody passes: a rank's slice of one global batch, decoded and checked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """n samples with the step they belong to."""
+
+    epoch: int
+    step: int
+    "Within the epoch."
+    images: NDArray[np.uint8]
+    "[n, height, width, 3], RGB. Never written to: it may be a view of the received message."
+    labels: NDArray[np.uint8]
+    "[n, max_length], padded with the blank class."
+    indices: NDArray[np.uint64]
+    "[n], each within its split."
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def text_of(label: NDArray[np.uint8], alphabet: str) -> str:
+    """The characters of one label row; classes past the alphabet (the blank) are padding."""
+    return "".join(alphabet[value] for value in label if value < len(alphabet))
+
+
+def label_of(text: str, alphabet: str, max_length: int) -> NDArray[np.uint8]:
+    """uint8 [max_length]: `text` as classes, padded with the blank class; the inverse of `text_of`."""
+    label = np.full(max_length, len(alphabet), np.uint8)
+    label[: len(text)] = [alphabet.index(character) for character in text]
+    return label

@@ -1,0 +1,61 @@
+"""How images travel and rest: raw, Zstandard, or PNG; each image on its own, so any record can be sent as it is stored.
+
+The compressed forms are for networks and disks slower than memory; `make bench` prints what each costs.
+"""
+
+import io
+from collections.abc import Sequence
+from enum import Enum
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+from PIL import Image
+
+from shared.errors import DataLoss
+
+_ZSTD_LEVEL = 3
+
+
+class Codec(Enum):
+    """The encodings of an image; each member's value is its name on the command line."""
+
+    RAW = "raw"
+    ZSTD = "zstd"
+    PNG = "png"
+
+
+def encode(image: NDArray[np.uint8], codec: Codec) -> bytes:
+    """One image, uint8 [height, width, 3], as `codec` stores it."""
+    if codec is Codec.RAW:
+        return image.tobytes()
+    if codec is Codec.ZSTD:
+        return zstandard.compress(np.ascontiguousarray(image).data, _ZSTD_LEVEL)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "png")
+    return file.getvalue()
+
+
+def decode(records: Sequence[bytes | memoryview], codec: Codec, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """uint8 [n, *shape] from n encoded images; raises `DataLoss` when one of them is not an image of that shape."""
+    images = np.empty((len(records), *shape), np.uint8)
+    decompressor = zstandard.ZstdDecompressor()
+    for number, record in enumerate(records):
+        try:
+            images[number] = _decode_one(record, codec, shape, decompressor)
+        except (OSError, ValueError, SyntaxError, zstandard.ZstdError, Image.DecompressionBombError) as error:
+            raise DataLoss(f"record {number} of {len(records)} is not a {codec.value} image: {error}") from error
+    return images
+
+
+def _decode_one(
+    record: bytes | memoryview, codec: Codec, shape: tuple[int, int, int], decompressor: zstandard.ZstdDecompressor
+) -> NDArray[np.uint8]:
+    if codec is Codec.PNG:
+        with Image.open(io.BytesIO(record), formats=["png"]) as picture:
+            if (picture.height, picture.width) != shape[:2]:
+                raise ValueError(f"expected {shape[1]}x{shape[0]} pixels, got {picture.width}x{picture.height}")
+            return np.asarray(picture.convert("RGB"))
+    if codec is Codec.ZSTD:
+        record = decompressor.decompress(record, max_output_size=int(np.prod(shape)))
+    return np.frombuffer(record, np.uint8).reshape(shape)

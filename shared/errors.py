@@ -1,0 +1,115 @@
+"""The tree of errors, and the only place that knows which gRPC status each one is.
+
+    StreamingError                 everything this project raises on purpose; its text is one line for the user
+    |-- UsageError                 bad input from a person: a flag, a config key, a file          exit code 2
+    |-- InvalidRequest             a request field out of its bound; names the field              INVALID_ARGUMENT
+    |-- NotFound                   no such split                                                  NOT_FOUND
+    |-- ForeignDataset             fingerprint or split size is another data set's                FAILED_PRECONDITION
+    |-- DataLoss                   stored or received bytes are damaged beyond repair             DATA_LOSS
+    |-- TooManyStreams             the server has as many as it takes                             RESOURCE_EXHAUSTED
+    |-- AccessDenied               missing or wrong token                                         UNAUTHENTICATED
+    `-- Unavailable                nobody answers, or the server drains; worth another try        UNAVAILABLE
+
+`exit_code` is what a command ends with: 2 where the person can mend the input, 1 where the job itself failed.
+"""
+
+import grpc
+
+
+class StreamingError(Exception):
+    """Base of all errors raised on purpose. The message is one line: what was wrong, what was expected, what to do."""
+
+    exit_code = 1
+
+
+class UsageError(StreamingError):
+    """A person's input cannot be used."""
+
+    exit_code = 2
+
+
+class InvalidRequest(StreamingError):
+    """A request field is out of its bound; `field` is its name in the proto."""
+
+    exit_code = 2
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field} {problem}")
+        self.field = field
+
+
+class NotFound(StreamingError):
+    """The data set has no such split."""
+
+    exit_code = 2
+
+
+class ForeignDataset(StreamingError):
+    """The other side holds another data set: its fingerprint or a split's size differs."""
+
+    exit_code = 2
+
+
+class DataLoss(StreamingError):
+    """Bytes are damaged and could not be had again."""
+
+
+class TooManyStreams(StreamingError):
+    """The server has as many streams as it takes."""
+
+
+class AccessDenied(StreamingError):
+    """The server wants a token and did not get the right one."""
+
+    exit_code = 2
+
+
+class Unavailable(StreamingError):
+    """Nobody answers at the target, or the server there drains."""
+
+
+_STATUS: dict[type[StreamingError], grpc.StatusCode] = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    ForeignDataset: grpc.StatusCode.FAILED_PRECONDITION,
+    DataLoss: grpc.StatusCode.DATA_LOSS,
+    TooManyStreams: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    AccessDenied: grpc.StatusCode.UNAUTHENTICATED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+}
+_ERROR = {status: error for error, status in _STATUS.items() if error is not InvalidRequest}
+
+# Faults of the transport or of one replica: the same request may succeed a moment later or elsewhere.
+_TRANSIENT = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        grpc.StatusCode.ABORTED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+    }
+)
+
+
+def status_of(error: StreamingError) -> grpc.StatusCode:
+    """The status a servicer ends a call with for `error`; INTERNAL for those that should never reach a servicer."""
+    return _STATUS.get(type(error), grpc.StatusCode.INTERNAL)
+
+
+def is_transient(error: grpc.RpcError) -> bool:
+    """Whether a client should open the same request again."""
+    return error.code() in _TRANSIENT
+
+
+def from_rpc_error(error: grpc.RpcError, target: str) -> StreamingError:
+    """The error of the tree for a failed call to `target`, with the server's own words."""
+    code, details = error.code(), " ".join((error.details() or "").split())
+    if code == grpc.StatusCode.INVALID_ARGUMENT:
+        field, _, problem = details.partition(" ")
+        return InvalidRequest(field, problem)
+    known = _ERROR.get(code)
+    if known is not None and known is not Unavailable:
+        return known(details)
+    return Unavailable(f"the data set service at {target} does not answer ({code.name}: {details or 'no details'})")

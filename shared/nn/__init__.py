@@ -1,0 +1,1 @@
+"""What needs MindSpore and both the trainer and the evaluator use."""
