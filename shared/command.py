@@ -1,0 +1,73 @@
+"""How every command of this project talks to a person: one-line errors, exit codes, help with examples, progress.
+
+Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-C.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NoReturn
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from shared.errors import StreamingError
+
+PLAIN_INTERVAL_S = 10.0
+
+
+class CommandParser(argparse.ArgumentParser):
+    """An `ArgumentParser` whose errors are one line and whose epilog keeps its line breaks."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+
+    def error(self, message: str) -> NoReturn:
+        """Ends the process with code 2 and one line."""
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
+    """Ends the process with what `main(argv)` returns, or with the exit code of the error it raised, in one line."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except StreamingError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+@contextmanager
+def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    """Shows how far a job is, on stderr; yields `advance(n)`. A bar on a terminal, else a plain line every 10 s."""
+    console = Console(stderr=True)
+    started = time.monotonic()
+    if console.is_terminal:
+        columns = TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn()
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(label, total=total)
+            yield lambda n: bar.advance(task, n)
+        return
+    done, next_line = 0, started + PLAIN_INTERVAL_S
+
+    def advance(n: int) -> None:
+        nonlocal done, next_line
+        done += n
+        now = time.monotonic()
+        if now >= next_line:
+            next_line = now + PLAIN_INTERVAL_S
+            rate = done / (now - started)
+            left = f"{(total - done) / rate:,.0f} s left" if rate else "time left unknown"
+            print(f"{label}: {done:,}/{total:,} {unit}, {rate:,.0f}/s, {left}", file=sys.stderr, flush=True)
+
+    yield advance
