@@ -24,6 +24,18 @@ class Batch:
         return len(self.indices)
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One captcha, for people to look at."""
+
+    index: int
+    "Within its split."
+    text: str
+    "The characters in the picture."
+    image: NDArray[np.uint8]
+    "[height, width, 3], RGB."
+
+
 def text_of(label: NDArray[np.uint8], alphabet: str) -> str:
     """The characters of one label row; classes past the alphabet (the blank) are padding."""
     return "".join(alphabet[value] for value in label if value < len(alphabet))
