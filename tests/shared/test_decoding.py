@@ -1,0 +1,106 @@
+"""Greedy decoding and edit distance, against loops that follow the definitions word by word."""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from shared.decoding import align, collapse, edit_distance, greedy_decode, path_confidence
+
+ALPHABET = "abc"
+BLANK = len(ALPHABET)
+texts = st.text(ALPHABET, max_size=8)
+paths = st.lists(st.lists(st.integers(0, BLANK), min_size=5, max_size=5), min_size=1, max_size=6)
+
+
+def collapsed_by_definition(path: list[int]) -> str:
+    merged = [value for value, _ in itertools.groupby(path)]
+    return "".join(ALPHABET[value] for value in merged if value != BLANK)
+
+
+@functools.cache
+def distance_by_definition(truth: str, reading: str) -> int:
+    if not truth or not reading:
+        return len(truth) + len(reading)
+    return min(
+        distance_by_definition(truth[1:], reading) + 1,
+        distance_by_definition(truth, reading[1:]) + 1,
+        distance_by_definition(truth[1:], reading[1:]) + (truth[0] != reading[0]),
+    )
+
+
+def logits_of(path: list[int]) -> NDArray[np.float32]:
+    """[frames, 1, classes]: the path's class stands out in every frame."""
+    return np.eye(BLANK + 1, dtype=np.float32)[path][:, np.newaxis]
+
+
+@given(paths)
+def test_runs_are_merged_before_blanks_are_dropped(rows: list[list[int]]) -> None:
+    assert collapse(np.array(rows).T, ALPHABET) == [collapsed_by_definition(row) for row in rows]
+
+
+@given(paths)
+def test_greedy_decoding_follows_the_likeliest_class_of_each_frame(rows: list[list[int]]) -> None:
+    logits = np.concatenate([logits_of(row) for row in rows], axis=1)
+    assert greedy_decode(logits, ALPHABET) == [collapsed_by_definition(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [([3, 3, 3], ""), ([0, 0, 1], "ab"), ([0, 3, 0], "aa"), ([0, 0, 0], "a"), ([3, 2, 3], "c"), ([2], "c")],
+)
+def test_known_paths_read_as_expected(path: list[int], text: str) -> None:
+    assert greedy_decode(logits_of(path), ALPHABET) == [text]
+
+
+def test_logits_of_another_alphabet_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"must be \[frames, n, 4\], got \[5, 2, 11\]"):
+        greedy_decode(np.zeros((5, 2, 11), np.float32), ALPHABET)
+
+
+def test_the_confidence_is_the_product_of_the_largest_probabilities() -> None:
+    logits = np.random.default_rng(0).normal(scale=3, size=(6, 4, 11)).astype(np.float32)
+    for sample, confidence in enumerate(path_confidence(logits)):
+        expected = 1.0
+        for frame in logits[:, sample].tolist():
+            weights = [math.exp(value) for value in frame]
+            expected *= max(weights) / sum(weights)
+        assert confidence == pytest.approx(expected, rel=1e-6)
+
+
+def test_large_logits_do_not_overflow_the_confidence() -> None:
+    assert path_confidence(np.float32(1e4) * logits_of([0, 3, 1])).tolist() == [1.0]
+
+
+@given(texts, texts)
+def test_the_edit_distance_is_the_recursive_definition(truth: str, reading: str) -> None:
+    assert edit_distance(truth, reading) == distance_by_definition(truth, reading)
+
+
+@given(texts, texts)
+def test_an_alignment_spells_both_texts_at_the_cost_of_the_distance(truth: str, reading: str) -> None:
+    pairs = align(truth, reading)
+    assert "".join(left for left, _ in pairs) == truth
+    assert "".join(right for _, right in pairs) == reading
+    assert ("", "") not in pairs
+    assert sum(left != right for left, right in pairs) == distance_by_definition(truth, reading)
+
+
+@pytest.mark.parametrize(
+    ("truth", "reading", "pairs"),
+    [
+        ("12", "12", [("1", "1"), ("2", "2")]),
+        ("12", "1", [("1", "1"), ("2", "")]),
+        ("12", "132", [("1", "1"), ("", "3"), ("2", "2")]),
+        ("12", "17", [("1", "1"), ("2", "7")]),
+        ("11", "1", [("1", ""), ("1", "1")]),
+        ("", "", []),
+    ],
+)
+def test_known_alignments(truth: str, reading: str, pairs: list[tuple[str, str]]) -> None:
+    assert align(truth, reading) == pairs
