@@ -1,0 +1,131 @@
+"""What a training run is asked to do: one flat table of keys, the published example's names first.
+
+Values come from a preset, then a YAML file, then `-o KEY=VALUE`, later ones winning. What surprises: `batch_size` is
+per rank, as published; give `global_batch_size` to fix the global batch whatever the number of ranks.
+"""
+
+import difflib
+import hashlib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shared.codec import Codec
+from shared.errors import UsageError
+
+
+class TrainerConfig(BaseModel):
+    """All keys with their defaults, which are the `fast` preset's. A description stands under each key that is ours."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    max_captcha_digits: int = Field(4, ge=1, le=16)
+    """Most characters in an image; must be the data set's."""
+    captcha_width: int = Field(160, ge=16, le=1024)
+    """Pixels; must be the data set's."""
+    captcha_height: int = Field(64, ge=16, le=1024)
+    """Pixels; must be the data set's."""
+    batch_size: int = Field(64, ge=1, le=4096)
+    """Samples per rank and step."""
+    epoch_size: int = Field(1, ge=1)
+    """Epochs to train for, unless `steps` is given."""
+    hidden_size: int = Field(256, ge=1, le=4096)
+    """Units of each LSTM layer."""
+    learning_rate: float = Field(0.002, gt=0)
+    """The peak: reached after `warmup_steps`, then lowered to zero along half a cosine."""
+    save_checkpoint: bool = True
+    save_checkpoint_steps: int = Field(500, ge=1)
+    """Steps between checkpoints; one more is written after the last step."""
+    keep_checkpoint_max: int = Field(30, ge=1)
+    """The newest so many are kept."""
+    save_checkpoint_path: str = Field("checkpoints", min_length=1)
+    """A folder, relative to the run directory."""
+
+    global_batch_size: int | None = Field(None, ge=1, le=65_536)
+    """Samples per step over all ranks; default batch_size * ranks."""
+    steps: int | None = Field(None, ge=1)
+    """Steps to train for in all, instead of `epoch_size` epochs."""
+    seed: int = Field(0, ge=0, le=2**31 - 1)
+    """Of the initial weights and of the reading order; the samples' own seed is the service's."""
+    shuffle: bool = True
+    """Whether each epoch is read in an order of its own."""
+    warmup_steps: int = Field(200, ge=0)
+    """Steps over which the learning rate rises from zero."""
+    clip_norm: float = Field(5.0, gt=0)
+    """Gradients of a larger global norm are scaled down to it."""
+    columns_per_frame: int = Field(4, ge=1)
+    """Image columns read in one time step."""
+    second_layer: Literal["forward", "backward"] = "backward"
+    """The direction in which the second LSTM layer reads."""
+    log_steps: int = Field(50, ge=1)
+    """Steps between lines of metrics.jsonl."""
+    codec: Codec = Codec.RAW
+    """How images travel from the service: raw, zstd or png."""
+    prefetch: int = Field(4, ge=1, le=64)
+    """Batches that a rank holds ahead of the training step."""
+    train_samples: int = Field(400_000, ge=1, le=2**48)
+    """Size of the train split of the embedded service; with --datagen the service says."""
+
+    def digest(self) -> str:
+        """SHA-256 over all keys and values."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
+
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}}
+
+
+def load_config(preset: Mapping[str, Any], file: Path | None, overrides: Iterable[str]) -> TrainerConfig:
+    """The configuration of a run; raises `UsageError` that names the first bad key and the nearest known one."""
+    values = dict(preset)
+    if file is not None:
+        values |= _read_yaml(file)
+    for override in overrides:
+        key, equals, text = override.partition("=")
+        if not equals:
+            raise UsageError(f"-o wants KEY=VALUE, got {override!r}")
+        values[key.strip()] = _parse(text, override)
+    try:
+        return TrainerConfig.model_validate(values)
+    except ValidationError as error:
+        raise UsageError(_explain(error)) from error
+
+
+def dump_config(config: TrainerConfig) -> str:
+    """YAML with all defaults filled in; `load_config` reads it back."""
+    text: str = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    return text
+
+
+def _read_yaml(file: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(file.read_text())
+    except OSError as error:
+        raise UsageError(f"cannot read the configuration {file}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UsageError(f"{file} must hold keys and values, got a {type(values).__name__}")
+    return {str(key): value for key, value in values.items()}
+
+
+def _parse(text: str, override: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UsageError(f"-o {override}: the value is not YAML") from error
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    key = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(key, TrainerConfig.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known keys: {', '.join(TrainerConfig.model_fields)}"
+        return f"unknown configuration key {key!r}; {hint}"
+    problem = first["msg"][0].lower() + first["msg"][1:]
+    return f"configuration key {key}: {problem}, got {first['input']!r}"

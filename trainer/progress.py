@@ -1,0 +1,76 @@
+"""What a person sees while a network trains: one line that fits 80 columns, and a summary at the end."""
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from shared.spec import Dataset
+from trainer.run_dir import MetricsRow
+
+if TYPE_CHECKING:
+    from trainer.loop import Summary
+
+
+class TrainingProgress:
+    """A bar on a terminal, a plain line per log interval elsewhere; always on stderr."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._bar: Progress | None = None
+        self._first_row: MetricsRow | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def start(self, dataset: Dataset, target: str, split: str, done: int, num_steps: int) -> None:
+        """Says what is about to happen."""
+        data = f"{dataset.counts[split]:,} {split} samples from {target}, fingerprint {dataset.fingerprint[:12]}"
+        todo = f"{num_steps:,} steps" if not done else f"steps {done + 1:,} to {num_steps:,}"
+        print(f"training for {todo} on {data}", file=sys.stderr, flush=True)
+        if self._console.is_terminal:
+            fields = TextColumn(
+                "loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} images/s  wait {task.fields[wait]:.1%}"
+            )
+            columns = BarColumn(bar_width=16), MofNCompleteColumn(), fields, TimeRemainingColumn()
+            self._bar = Progress(*columns, console=self._console)
+            self._bar.add_task("", total=num_steps, completed=done, loss=float("nan"), rate=0.0, wait=0.0)
+            self._bar.start()
+
+    def show(self, row: MetricsRow, num_steps: int) -> None:
+        """One log interval."""
+        if self._bar is not None:
+            task = self._bar.task_ids[0]
+            self._bar.update(task, completed=row.step, loss=row.loss, rate=row.images_per_s, wait=row.wait_share)
+            return
+        first = self._first_row = self._first_row or row
+        left = "--:--"
+        if row.step > first.step:
+            left_s = (row.elapsed_s - first.elapsed_s) / (row.step - first.step) * (num_steps - row.step)
+            left = f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
+        parts = f"step {row.step:>6,}/{num_steps:,}", f"loss {row.loss:8.4f}", f"{row.images_per_s:5,.0f} images/s"
+        print("  ".join((*parts, f"wait {row.wait_share:5.1%}", f"{left} left")), file=sys.stderr, flush=True)
+
+    def finish(self, summary: "Summary") -> None:
+        """The last words of a run, on stdout."""
+        if self._bar is not None:
+            self._bar.stop()
+        done = "trained" if summary.steps == summary.num_steps else "stopped after"
+        print(
+            f"{done} {summary.steps:,} steps in {summary.train_s:,.0f} s: {summary.images_per_s:,.0f} images/s, "
+            f"waited for data {summary.wait_share:.1%} of the time"
+        )
+        print(f"checkpoint  {summary.checkpoint}")
+        print(f"weights     {summary.weights_digest}")
+        if summary.steps == summary.num_steps:
+            print(f"next        python -m evaluator --ckpt {summary.checkpoint}")
+        else:
+            print("next        the same command with --resume")

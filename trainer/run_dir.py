@@ -1,0 +1,96 @@
+"""A run's directory: what was asked, what happened, and where it can go on.
+
+RUN/config.yaml      all keys, defaults filled in
+RUN/metrics.jsonl    one line per log interval
+RUN/checkpoints/     warpctc-EPOCH-STEP.ckpt and .json
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from shared.errors import UsageError
+from shared.nn.checkpoint import list_checkpoints
+from trainer.config import TrainerConfig, dump_config, load_config
+
+
+@dataclass(frozen=True)
+class MetricsRow:
+    """One line of metrics.jsonl: means over the steps since the line before."""
+
+    step: int
+    "Steps done since the start of training."
+    epoch: int
+    "Epochs begun, from 1."
+    loss: float
+    grad_norm: float
+    lr: float
+    images_per_s: float
+    wait_share: float
+    "Time waited for data / time."
+    elapsed_s: float
+    "Training time until here, over all restarts."
+
+
+class RunDir:
+    """The files of one run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_file = path / "config.yaml"
+        self.metrics_file = path / "metrics.jsonl"
+
+    def check_new(self) -> None:
+        """Raises `UsageError` when the directory already holds a run."""
+        if self.config_file.exists():
+            problem = "already holds a run; continue it with --resume or choose another --run-dir"
+            raise UsageError(f"{self.path} {problem}")
+
+    def begin(self, config: TrainerConfig) -> None:
+        """Writes down what was asked; raises `UsageError` when the directory cannot be written."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self.config_file.write_text(dump_config(config))
+        except OSError as error:
+            raise UsageError(f"cannot write the run directory {self.path}: {error.strerror}") from error
+
+    def reopen(self, file: Path | None, overrides: Sequence[str]) -> TrainerConfig:
+        """The configuration of the run to go on with; what is given again may not differ."""
+        if not self.config_file.is_file():
+            raise UsageError(f"nothing to resume in {self.path}: it has no config.yaml; start without --resume")
+        saved = load_config({}, self.config_file, ())
+        asked = load_config(saved.model_dump(mode="json"), file, overrides)
+        for key in TrainerConfig.model_fields:
+            was, now = getattr(saved, key), getattr(asked, key)
+            if was != now:
+                raise UsageError(f"--resume cannot change {key} from {was} to {now}; start a new --run-dir for that")
+        return saved
+
+    def checkpoint_folder(self, config: TrainerConfig) -> Path:
+        """Where the checkpoints of this run lie."""
+        return self.path / config.save_checkpoint_path
+
+    def newest_checkpoint(self, config: TrainerConfig) -> Path | None:
+        """Where to go on, if the run came that far."""
+        found = list_checkpoints(self.checkpoint_folder(config))
+        return found[-1] if found else None
+
+    def cut_metrics(self, step: int) -> None:
+        """Forgets the lines after `step`, which a resumed run will write again."""
+        if not self.metrics_file.exists():
+            return
+        rows = [line for line in self.metrics_file.read_text().splitlines() if _step_of(line) <= step]
+        self.metrics_file.write_text("".join(f"{row}\n" for row in rows))
+
+    def append_metrics(self, row: MetricsRow) -> None:
+        """Adds one line."""
+        with self.metrics_file.open("a") as file:
+            file.write(json.dumps(asdict(row)) + "\n")
+
+
+def _step_of(line: str) -> float:
+    try:
+        return int(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return float("inf")  # torn by a crash: write it again

@@ -1,0 +1,84 @@
+"""One optimizer step, compiled whole: forward, CTC loss, backward, clip, Adam."""
+
+from dataclasses import dataclass
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+from numpy.typing import NDArray
+
+from shared.nn.loss import CtcLoss
+from shared.nn.network import CaptchaNetwork, NetworkSpec
+from shared.nn.runtime import Device, Signal
+from shared.spec import DatasetSpec
+from trainer.config import TrainerConfig
+from trainer.schedule import WarmupCosine
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What a step leaves besides the new weights."""
+
+    loss: float
+    "Mean CTC loss over the batch, before the update."
+    grad_norm: float
+    "Global norm of the gradients, before clipping."
+
+
+class TrainStep(nn.Cell):
+    """images uint8 [n, h, w, 3], labels int32 [n, max_length] -> float32 [2]: loss, gradient norm; updates weights."""
+
+    def __init__(
+        self, network: CaptchaNetwork, loss: CtcLoss, config: TrainerConfig, num_steps: int, device: Device
+    ) -> None:
+        super().__init__(auto_prefix=False)
+        self.network, self.loss, self.clip_norm = network, loss, config.clip_norm
+        self.weights = ms.ParameterTuple(network.trainable_params())
+        self.rate = WarmupCosine(config.learning_rate, config.warmup_steps, num_steps)
+        self.optimizer = nn.Adam(self.weights, self.rate)
+        self.gradient = ms.value_and_grad(self._forward, None, self.weights)
+        self.signal = Signal(device)
+
+    @ms.jit
+    def construct(self, images: ms.Tensor, labels: ms.Tensor) -> ms.Tensor:
+        """See the class."""
+        loss, grads = self.gradient(images, labels)
+        squares = ops.stack([ops.reduce_sum(ops.square(grad)) for grad in grads])
+        norm = ops.sqrt(ops.reduce_sum(squares))
+        scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
+        grads = tuple([grad * scale for grad in grads])
+        result = ops.depend(ops.stack((loss, norm)), self.optimizer(grads))
+        return self.signal(result)
+
+    def run(self, images: ms.Tensor, labels: ms.Tensor) -> StepResult:
+        """Takes the step and sleeps until it is done."""
+        values: NDArray[np.float32] = self.signal.wait(self(images, labels))
+        return StepResult(loss=float(values[0]), grad_norm=float(values[1]))
+
+    def learning_rate(self, global_step: int) -> float:
+        """Of the step after `global_step` steps."""
+        return float(self.rate(ms.Tensor(global_step, ms.int32)).asnumpy())
+
+    def state(self) -> list[ms.Parameter]:
+        """Everything that the next step depends on: weights, moments and the step count."""
+        named = {parameter.name: parameter for parameter in (*self.weights, *self.optimizer.get_parameters())}
+        return list(named.values())
+
+    def _forward(self, images: ms.Tensor, labels: ms.Tensor) -> ms.Tensor:
+        return self.loss(self.network(images), labels).mean()
+
+
+def build_step(config: TrainerConfig, spec: DatasetSpec, batch_size: int, num_steps: int, device: Device) -> TrainStep:
+    """The network of `config` for the images of `spec`, with its initial weights, ready to take steps."""
+    # nn.LSTM initialises from NumPy's global state: without this, ranks would start with different weights.
+    ms.set_seed(config.seed)
+    shape = NetworkSpec(
+        height=spec.height,
+        width=spec.width,
+        num_classes=spec.num_classes,
+        hidden_size=config.hidden_size,
+        columns_per_frame=config.columns_per_frame,
+        second_layer=config.second_layer,
+    )
+    network, loss = CaptchaNetwork(shape), CtcLoss(shape.num_frames, batch_size, spec.max_length)
+    return TrainStep(network, loss, config, num_steps, device)
