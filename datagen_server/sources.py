@@ -4,29 +4,17 @@ The law, checked by one contract suite over all sources: the same split and inde
 every source, in any order, alone or in company.
 """
 
-from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.batch import Records
 from shared.codec import Codec
 from shared.spec import Dataset
 
-
-@dataclass(frozen=True, eq=False)
-class Records:
-    """n encoded samples as they go onto the wire."""
-
-    codec: Codec
-    payloads: Sequence[bytes | memoryview]
-    "Joined, they are the n images in order; a raw payload may hold several images."
-    image_sizes: NDArray[np.uint32]
-    "[n] bytes of each image; [0] with `Codec.RAW`, where all have the same size."
-    labels: NDArray[np.uint8]
-    "[n, max_length], padded with the blank class."
+__all__ = ["Records", "SampleSource"]
 
 
 class SampleSource(Protocol):

@@ -1,14 +1,30 @@
-"""The one record everybody passes: a rank's slice of one global batch, decoded and checked."""
+"""The records everybody passes: encoded samples on the server, a rank's slice of one global batch on the client."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.codec import Codec
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """n encoded samples as they go onto the wire."""
+
+    codec: Codec
+    payloads: Sequence[bytes | memoryview]
+    "Joined, they are the n images in order; a raw payload may hold several images."
+    image_sizes: NDArray[np.uint32]
+    "[n] bytes of each image; [0] with `Codec.RAW`, where all have the same size."
+    labels: NDArray[np.uint8]
+    "[n, max_length], padded with the blank class."
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """n samples with the step they belong to."""
+    """n decoded samples with the step they belong to."""
 
     epoch: int
     step: int
