@@ -1,0 +1,52 @@
+# Everything runs from .venv, made from the locked and hashed requirements.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+STUBS := shared/pb/captcha/v1/dataset.proto
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-long check protos lock bench clean
+
+help: ## show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+
+$(READY): requirements/dev.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+demo: $(READY) ## train on a service of its own, evaluate on the whole test split, print a summary
+	@$(BIN)/python -m trainer.demo --out demo
+
+test: $(READY) ## the tests that gate a change
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(READY) ## the tests that take minutes: kills, freezes, slow readers; they print figures
+	$(BIN)/python -m pytest -m long -s
+
+check: $(READY) ## lint, format, types, import walls, proto lint, stub drift
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(MAKE) --no-print-directory protos
+	git diff --exit-code -- shared/pb
+
+# The -I mapping makes the stubs import each other as shared.pb...; no editing needed afterwards.
+protos: $(READY) ## regenerate shared/pb from proto
+	$(BIN)/python -m grpc_tools.protoc -Ishared/pb=proto --python_out=. --pyi_out=. --grpc_python_out=. $(STUBS)
+
+lock: $(READY) ## renew the locked requirements from pyproject.toml
+	UV_CUSTOM_COMPILE_COMMAND="make lock" sh -ec ' \
+	  lock() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
+	  lock -o requirements/datagen.txt; \
+	  lock --extra train -c requirements/datagen.txt -o requirements/train.txt; \
+	  lock --extra train --extra dask --extra dev -c requirements/train.txt -o requirements/dev.txt'
+
+bench: $(READY) ## every benchmark: a table and one JSON line each
+	@for bench in render; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
+
+clean: ## remove what make made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo

@@ -1,0 +1,66 @@
+"""The main job end to end, as `make demo` runs it: service, training, evaluation, one summary.
+
+Trainer and evaluator run as the commands a user would type, both fed by one service on a loopback port.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.command import CommandParser, run
+from shared.embedded import embedded_service
+from shared.errors import StreamingError
+from trainer.config import TrainerConfig
+
+TEST_SAMPLES = 10_000
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the demo; the last line on stdout is one JSON object."""
+    parser = CommandParser("python -m trainer.demo", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="default: %(default)s")
+    out = parser.parse_args(argv).out
+    shutil.rmtree(out, ignore_errors=True)
+    counts = {"train": TrainerConfig().train_samples, "test": TEST_SAMPLES}
+    with embedded_service(counts=counts) as target:
+        trained = _json_of("trainer", "--datagen", target, "--run-dir", str(out / "run"))
+        evaluated = _json_of(
+            "evaluator", "--datagen", target, "--ckpt", str(out / "run"), "--report", str(out / "report")
+        )
+    low, high = evaluated["ci95"]
+    print(f"exact match   {evaluated['accuracy']:.2%} of {evaluated['samples']:,} test captchas ", end="")
+    print(f"(95% interval {low:.2%} to {high:.2%})")
+    print(
+        f"training      {trained['train_s']:,.0f} s, {trained['steps']:,} steps, {trained['images_per_s']:,.0f} images/s"
+    )
+    print(f"weights       {trained['weights_digest']}")
+    print(f"report        {out / 'report' / 'report.json'}")
+    summary = {
+        "accuracy": evaluated["accuracy"],
+        "samples": evaluated["samples"],
+        "train_s": trained["train_s"],
+        "steps": trained["steps"],
+        "images_per_s": trained["images_per_s"],
+        "wait_share": trained["wait_share"],
+        "report": str(out / "report" / "report.json"),
+        "weights_digest": trained["weights_digest"],
+    }
+    print(json.dumps(summary))
+    return 0
+
+
+def _json_of(module: str, *arguments: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", module, *arguments, "--json"]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode:
+        raise StreamingError(f"python -m {module} ended with exit code {done.returncode}; its own words are above")
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+if __name__ == "__main__":
+    run(main, "demo")
