@@ -13,6 +13,8 @@
 `exit_code` is what a command ends with: 2 where the person can mend the input, 1 where the job itself failed.
 """
 
+import re
+
 import grpc
 
 
@@ -111,5 +113,15 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> StreamingError:
         return InvalidRequest(field, problem)
     known = _ERROR.get(code)
     if known is not None and known is not Unavailable:
-        return known(details)
-    return Unavailable(f"the data set service at {target} does not answer ({code.name}: {details or 'no details'})")
+        return known(f"{target}: {details}")
+    return Unavailable(f"the data set service at {target} does not answer ({reason_of(error)})")
+
+
+def reason_of(error: grpc.RpcError) -> str:
+    """Why a call failed, in as few words as a person needs: "connection refused"."""
+    code, details = error.code(), " ".join((error.details() or "").split())
+    if code != grpc.StatusCode.UNAVAILABLE:
+        return f"{code.name}: {details or 'no details'}"
+    *_, reason = details.partition("last error: ")
+    *_, reason = (reason or details).rpartition(": ")
+    return re.sub(r" \(\d+\)$", "", reason).lower() or "no details"

@@ -14,6 +14,7 @@ import xxhash
 from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
+from shared.address import StreamAddress
 from shared.batch import Batch, Records, Sample, text_of
 from shared.codec import Codec, decode
 from shared.errors import DataLoss
@@ -21,10 +22,6 @@ from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.sharding import Remainder
 from shared.spec import Dataset, DatasetSpec
 
-MAX_BATCH_SIZE = 4096
-"Samples in one batch message."
-MAX_BATCH_BYTES = 64 << 20
-"Pixels in one message, before they are encoded."
 MAX_MESSAGE_BYTES = 96 << 20
 "What a reader must be ready to receive: that many pixels, badly compressed, and everything else."
 MAX_SAMPLES = 256
@@ -83,6 +80,25 @@ def dataset_of(message: pb.GetDatasetResponse) -> Dataset:
 def codecs_of(message: pb.GetDatasetResponse) -> tuple[Codec, ...]:
     """The codecs a service offers, without those this reader does not know."""
     return tuple(_CODEC_OF[number] for number in message.codecs if number in _CODEC_OF)
+
+
+def request_message(address: StreamAddress, step: int) -> pb.StreamBatchesRequest:
+    """Asks for the steps of `address` from `step` on, of exactly its data set."""
+    return pb.StreamBatchesRequest(
+        fingerprint=address.dataset.fingerprint,
+        split=address.split,
+        split_count=address.count,
+        order_seed=address.order_seed,
+        shuffle=address.shuffle,
+        epoch=address.epoch,
+        first_step=step,
+        num_steps=address.steps.stop - step,
+        global_batch_size=address.global_batch_size,
+        rank=address.rank,
+        ranks=address.ranks,
+        codec=CODECS[address.codec],
+        remainder=REMAINDERS[address.remainder],
+    )
 
 
 def encode_batch(epoch: int, step: int, indices: NDArray[np.uint64], records: Records) -> bytes:
@@ -179,8 +195,11 @@ def _parse(message: bytes) -> tuple[pb.StreamBatchesResponse, memoryview]:
     """The small fields as a message, and the images as a view."""
     try:
         start, images = _find_images(message)
+    except IndexError:
+        start, images = len(message), 0
+    try:
         fields = pb.StreamBatchesResponse.FromString(message[:start])
-    except (DecodeError, IndexError) as error:
+    except DecodeError as error:
         raise DataLoss(f"{len(message)} bytes came that are no StreamBatchesResponse") from error
     return fields, memoryview(message)[images:] if images else memoryview(fields.images)
 

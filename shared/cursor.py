@@ -1,0 +1,162 @@
+"""One stream as a reader sees it: its steps in order, each once, whatever happens to services and networks meanwhile.
+
+What surprises: the service is allowed to die at any moment. The cursor (the next step) lives here, and any replica can
+go on from it, so a fault costs a pause and nothing else.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import grpc
+
+from shared.address import StreamAddress
+from shared.batch import Batch
+from shared.channel import Service
+from shared.errors import DataLoss, StreamingError, Unavailable, from_rpc_error, is_transient
+from shared.wire import decode_batch, request_message
+
+_LOG = logging.getLogger(__name__)
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 2.0
+_MAX_DAMAGED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long a reader waits for what."""
+
+    connect_timeout_s: float = 5.0
+    "For the first answer of a service, and for single samples."
+    read_timeout_s: float = 12.0
+    "For one step. Doubled after each step that took longer, so that a slow service is not asked in vain for ever."
+    give_up_after_s: float = 60.0
+    "Of trying again without a single step, until it is an error."
+
+
+class Cursor:
+    """Iterates over the batches of `address` and holds the next step; reads in the thread that iterates.
+
+    Raises a `StreamingError` when a service refuses, sends damaged bytes three times, or stays away for too long.
+    """
+
+    def __init__(self, services: Sequence[Service], address: StreamAddress, patience: Patience) -> None:
+        self._services, self._address, self._patience = services, address, patience
+        # Ranks start at different replicas.
+        self._turn = address.rank % len(services)
+        self.step = address.steps.start
+        self.reopened = 0
+        "How often the stream was opened again."
+        self._lock = threading.RLock()
+        self._closed = threading.Event()
+        self._cancel: Callable[[], object] = _do_nothing
+        self._waits_since: float | None = None
+        self._failing_since: float | None = None
+        self._failures = self._damaged = self._overdue = 0
+        self._expired = False
+
+    def __iter__(self) -> Iterator[Batch]:
+        while self.step < self._address.steps.stop and not self._closed.is_set():
+            service = self._services[self._turn % len(self._services)]
+            try:
+                yield from self._read(service)
+                problem: StreamingError = Unavailable(f"the service at {service.target} ended the stream early")
+            except DataLoss as error:
+                self._damaged += 1
+                problem = DataLoss(f"{service.target}: {error}")
+            except grpc.RpcError as error:
+                problem = self._judge(error, service)
+            if self.step < self._address.steps.stop and not self._closed.is_set():
+                self._pause(problem)
+
+    def close(self) -> None:
+        """Ends the iteration, also one that waits in another thread. Safe to call from a signal handler."""
+        self._closed.set()
+        with self._lock:
+            self._cancel()
+
+    def check_deadline(self) -> None:
+        """Gives up a read that takes too long; for a thread that waits for the one that reads."""
+        with self._lock:
+            since, limit_s = self._waits_since, self._patience.read_timeout_s * 2**self._overdue
+            if since is not None and time.monotonic() - since > limit_s:
+                self._waits_since, self._expired = None, True
+                self._cancel()
+
+    def _read(self, service: Service) -> Iterator[Batch]:
+        for message in self._timed(self._open(service)):
+            batch = self._checked(decode_batch(message, self._address.dataset.spec))
+            self._note_progress(service)
+            self.step += 1
+            yield batch
+
+    def _open(self, service: Service) -> Iterator[bytes]:
+        with self._lock:
+            call = service.stream_batches(request_message(self._address, self.step))
+            self._cancel = call.cancel
+            if self._closed.is_set():
+                self._cancel()
+            return iter(call)
+
+    def _timed(self, messages: Iterator[bytes]) -> Iterator[bytes]:
+        while True:
+            self._waits_since = time.monotonic()
+            try:
+                message = next(messages, None)
+            finally:
+                self._waits_since = None
+            if message is None:
+                return
+            yield message
+
+    def _checked(self, batch: Batch) -> Batch:
+        expected = self._address.epoch, self.step, len(self._address.part.positions(self.step))
+        found = batch.epoch, batch.step, len(batch)
+        if found != expected:
+            raise DataLoss(f"expected epoch, step and samples {expected}, got {found}")
+        return batch
+
+    def _judge(self, error: grpc.RpcError, service: Service) -> StreamingError:
+        """What went wrong, to try again; raises what trying again cannot mend."""
+        if self._closed.is_set():
+            return Unavailable("closed")
+        if self._expired:
+            self._expired = False
+            self._overdue += 1
+            limit_s = self._patience.read_timeout_s * 2 ** (self._overdue - 1)
+            return Unavailable(f"the data set service at {service.target} sent nothing for {limit_s:.0f} s")
+        problem = from_rpc_error(error, service.target)
+        if not is_transient(error):
+            raise problem from error
+        return problem
+
+    def _pause(self, problem: StreamingError) -> None:
+        """Waits a little before the next replica is asked; raises `problem` when that has been done for long enough."""
+        now, place = time.monotonic(), f"step {self.step} of epoch {self._address.epoch} of {self._address.split}"
+        if self._failing_since is None:
+            self._failing_since = now
+            _LOG.warning("%s; reading on at %s when it is back", problem, place)
+        if self._damaged >= _MAX_DAMAGED:
+            raise problem
+        if (waited_s := now - self._failing_since) > self._patience.give_up_after_s:
+            targets = ",".join(service.target for service in self._services)
+            advice = f"check it with: python -m datagen_server health --target {targets}"
+            raise Unavailable(f"{problem}; gave up at {place} after {waited_s:.0f} s; {advice}") from problem
+        self._turn += 1
+        rounds, self._failures = self._failures // len(self._services), self._failures + 1
+        longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**rounds)
+        self._closed.wait(random.random() * longest_s)
+        self.reopened += 1
+
+    def _note_progress(self, service: Service) -> None:
+        if self._failing_since is not None:
+            _LOG.warning("reading on at step %d from %s", self.step, service.target)
+        self._failing_since = None
+        self._failures = self._damaged = self._overdue = 0
+
+
+def _do_nothing() -> None:
+    """Cancels no call."""
