@@ -20,7 +20,7 @@ from shared.errors import UsageError
 class TrainerConfig(BaseModel):
     """All keys with their defaults, which are the `fast` preset's. A description stands under each key that is ours."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
     max_captcha_digits: int = Field(4, ge=1, le=16)
     """Most characters in an image; must be the data set's."""

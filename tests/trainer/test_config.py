@@ -1,0 +1,86 @@
+"""Configuration: presets, files and overrides; every mistake named."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.errors import UsageError
+from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
+
+PUBLISHED_KEYS = {
+    "max_captcha_digits",
+    "captcha_width",
+    "captcha_height",
+    "batch_size",
+    "epoch_size",
+    "hidden_size",
+    "learning_rate",
+    "save_checkpoint",
+    "save_checkpoint_steps",
+    "keep_checkpoint_max",
+    "save_checkpoint_path",
+}
+
+
+def test_the_published_keys_are_all_there() -> None:
+    assert set(TrainerConfig.model_fields) >= PUBLISHED_KEYS
+
+
+def test_every_preset_is_a_valid_configuration() -> None:
+    for values in PRESETS.values():
+        load_config(values, None, ())
+
+
+def test_overrides_win_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("batch_size: 32\nhidden_size: 128\n")
+    config = load_config({"batch_size": 16, "log_steps": 7}, file, ["hidden_size=64", "steps=null"])
+    assert (config.batch_size, config.hidden_size, config.log_steps, config.steps) == (32, 64, 7, None)
+
+
+def test_what_is_dumped_loads_as_the_same(tmp_path: Path) -> None:
+    config = load_config({}, None, ["batch_size=8", "codec=zstd", "learning_rate=1e-3"])
+    file = tmp_path / "config.yaml"
+    file.write_text(dump_config(config))
+    assert load_config({}, file, ()) == config
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("batch_sise=8", "unknown configuration key 'batch_sise'; did you mean batch_size?"),
+        ("zzz=1", "unknown configuration key 'zzz'; known keys: max_captcha_digits"),
+        ("batch_size=0", "configuration key batch_size: input should be greater than or equal to 1, got 0"),
+        ("batch_size=many", "configuration key batch_size: input should be a valid integer"),
+        ("learning_rate=-1", "configuration key learning_rate: input should be greater than 0, got -1"),
+        ("learning_rate=.nan", "configuration key learning_rate: input should be a finite number"),
+        ("codec=jpeg", "configuration key codec: input should be 'raw', 'zstd' or 'png', got 'jpeg'"),
+        ("batch_size", "-o wants KEY=VALUE, got 'batch_size'"),
+        ("batch_size=[", "the value is not YAML"),
+    ],
+)
+def test_a_wrong_override_is_named(override: str, message: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        load_config({}, None, [override])
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1, 2]", "must hold keys and values, got a list"),
+        ("a: [", "is not YAML"),
+        ("nope: 1", "unknown configuration"),
+    ],
+)
+def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_config({}, file, ())
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot read the configuration .*No such file"):
+        load_config({}, tmp_path / "none.yaml", ())
