@@ -1,0 +1,80 @@
+"""One pass over a split: every sample once, in the order of the split, each read and counted.
+
+What surprises: a checkpoint is only ever read against the data set it was trained on. Pixels of another renderer, seed,
+size or alphabet would give a figure that means nothing, so `check_dataset` refuses them.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from evaluator.metrics import Coverage, Figures, Tally
+from evaluator.recogniser import Recogniser
+from shared.address import MAX_BATCH_BYTES, MAX_BATCH_SIZE, count_of
+from shared.client import DatasetClient
+from shared.errors import ForeignDataset, UsageError
+from shared.nn.checkpoint import CheckpointInfo
+from shared.sharding import Remainder
+from shared.spec import Dataset, DatasetSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What was read with what, and what came out."""
+
+    checkpoint: Path
+    info: CheckpointInfo
+    dataset: Dataset
+    split: str
+    batch_size: int
+    device: str
+    time_s: float
+    "Of reading the split: waiting for samples, network, decoding; without compilation."
+    figures: Figures
+
+    @property
+    def images_per_s(self) -> float:
+        """Throughput of the pass."""
+        return self.figures.total.samples / self.time_s
+
+
+def read_split(
+    recogniser: Recogniser, client: DatasetClient, split: str, advance: Callable[[int], None]
+) -> tuple[Figures, float]:
+    """The figures of a split and the seconds they took; raises `DataLoss` unless every sample came exactly once."""
+    spec = client.dataset.spec
+    coverage, tally = Coverage(split, count_of(client.dataset, split)), Tally(spec.alphabet, spec.max_length)
+    started = time.perf_counter()
+    with client.stream(
+        split, shuffle=False, global_batch_size=recogniser.batch_size, remainder=Remainder.PAD
+    ) as batches:
+        for batch in batches:
+            coverage.add(batch.indices)
+            tally.add(recogniser.read(batch))
+            advance(len(batch))
+    coverage.check_complete()
+    return tally.figures(), time.perf_counter() - started
+
+
+def check_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset) -> None:
+    """Raises `ForeignDataset` that names what differs when the checkpoint was not trained on this data set."""
+    if info.fingerprint == dataset.fingerprint:
+        return
+    trained, served = asdict(info.dataset_spec()), asdict(dataset.spec)
+    differing = [name for name, value in trained.items() if value != served[name]]
+    if differing:
+        facts = ", ".join(f"{name} {trained[name]!r} (here {served[name]!r})" for name in differing)
+        way_out = "give --datagen a service of that data set, or leave --datagen out to start one"
+        raise ForeignDataset(f"{checkpoint} was trained on another data set: {facts}; {way_out}")
+    prints = f"fingerprint {info.fingerprint[:12]} (here {dataset.fingerprint[:12]})"
+    way_out = "give --datagen a service that runs the versions it was trained with"
+    raise ForeignDataset(f"{checkpoint} was trained on the same spec, drawn by another renderer: {prints}; {way_out}")
+
+
+def check_batch_size(batch_size: int, spec: DatasetSpec) -> None:
+    """Raises `UsageError` when so many images do not travel in one message."""
+    most = min(MAX_BATCH_SIZE, MAX_BATCH_BYTES // spec.image_bytes)
+    if batch_size > most:
+        size = f"{spec.width}x{spec.height}"
+        raise UsageError(f"--batch-size must be at most {most} for images of {size}, got {batch_size}")

@@ -1,0 +1,81 @@
+"""A checkpoint turned into something that reads batches of images.
+
+The forward pass and the loss are one compiled function of a fixed batch shape, so it is compiled once: a shorter batch
+is filled up with copies of its first sample, and what comes out for those is cut off.
+"""
+
+from pathlib import Path
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+from numpy.typing import NDArray
+
+from evaluator.metrics import ReadBatch
+from shared.batch import Batch, text_of
+from shared.decoding import greedy_decode, path_confidence
+from shared.nn.checkpoint import CheckpointInfo, load_parameters
+from shared.nn.loss import CtcLoss
+from shared.nn.network import CaptchaNetwork
+from shared.nn.runtime import Device, Signal
+from shared.spec import DatasetSpec
+
+
+class Recogniser:
+    """The network of a checkpoint; raises `DataLoss` when the file does not hold what its JSON says."""
+
+    def __init__(self, checkpoint: Path, info: CheckpointInfo, batch_size: int, device: Device) -> None:
+        self.dataset_spec: DatasetSpec = info.dataset_spec()
+        self.network_spec = info.network_spec()
+        self.batch_size = batch_size
+        network = CaptchaNetwork(self.network_spec)
+        load_parameters(checkpoint, network.trainable_params())
+        loss = CtcLoss(self.network_spec.num_frames, batch_size, self.dataset_spec.max_length)
+        self._forward = _Forward(network, loss, device)
+
+    def warm_up(self) -> None:
+        """Compiles the network, which takes seconds, so that the first batch is as quick as the others."""
+        spec = self.dataset_spec
+        self.run(np.zeros((1, *spec.image_shape), np.uint8), np.zeros((1, spec.max_length), np.uint8))
+
+    def read(self, batch: Batch) -> ReadBatch:
+        """What stands in the images of a batch of 1..batch_size samples."""
+        logits, losses = self.run(batch.images, batch.labels)
+        alphabet = self.dataset_spec.alphabet
+        return ReadBatch(
+            indices=batch.indices,
+            truths=[text_of(label, alphabet) for label in batch.labels],
+            readings=greedy_decode(logits, alphabet),
+            losses=losses,
+            confidences=path_confidence(logits),
+        )
+
+    def run(
+        self, images: NDArray[np.uint8], labels: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits [frames, n, classes] and CTC losses [n]; images [n, height, width, 3], labels [n, max_length]."""
+        num, spec = len(images), self.network_spec
+        flat = self._forward.run(_fill_up(images, self.batch_size), _fill_up(labels, self.batch_size).astype(np.int32))
+        logits = flat[: -self.batch_size].reshape(spec.num_frames, self.batch_size, spec.num_classes)
+        return logits[:, :num], flat[-self.batch_size :][:num]
+
+
+class _Forward(nn.Cell):
+    """images uint8 [n, h, w, 3], labels int32 [n, max_length] -> float32: all logits, then n losses, in one row."""
+
+    def __init__(self, network: CaptchaNetwork, loss: CtcLoss, device: Device) -> None:
+        super().__init__(auto_prefix=False)
+        self.network, self.loss, self.signal = network, loss, Signal(device)
+
+    @ms.jit
+    def construct(self, images: ms.Tensor, labels: ms.Tensor) -> ms.Tensor:
+        logits = ops.cast(self.network(images), ms.float32)
+        return self.signal(ops.concat((logits.reshape(-1), self.loss(logits, labels))))
+
+    def run(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.float32]:
+        return self.signal.wait(self(ms.Tensor(images), ms.Tensor(labels)))
+
+
+def _fill_up(rows: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    missing = size - len(rows)
+    return np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)]) if missing else rows
