@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.command import CommandParser, run
 from shared.embedded import embedded_service
+
+from shared.command import CommandParser, run
 from shared.errors import StreamingError
 from trainer.config import TrainerConfig
 
@@ -35,7 +36,8 @@ def main(argv: Sequence[str]) -> int:
     print(f"exact match   {evaluated['accuracy']:.2%} of {evaluated['samples']:,} test captchas ", end="")
     print(f"(95% interval {low:.2%} to {high:.2%})")
     print(
-        f"training      {trained['train_s']:,.0f} s, {trained['steps']:,} steps, {trained['images_per_s']:,.0f} images/s"
+        f"training      {trained['train_s']:,.0f} s for {trained['steps']:,} steps, "
+        f"{trained['images_per_s']:,.0f} images/s, waited for data {trained['wait_share']:.1%} of the time"
     )
     print(f"weights       {trained['weights_digest']}")
     print(f"report        {out / 'report' / 'report.json'}")

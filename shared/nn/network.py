@@ -51,9 +51,9 @@ class NetworkSpec:
 class Ink(nn.Cell):
     """uint8 [n, height, width, 3] -> float32 [n, height, width]: how much ink a pixel holds, alike in every image.
 
-    A captcha is drawn in one colour on one ground, so its own lightest and darkest pixels are the scale. The darkest are
-    dots and curve, drawn at full strength; digits are pasted through a mask of their luma, so the digits of dark captchas
-    are paler than their dots. Dividing by that known strength makes all digits alike.
+    A captcha is drawn in one colour on one ground, so its own lightest and darkest pixels are the scale. The darkest
+    are dots and curve, drawn at full strength; digits are pasted through a mask of their luma, so the digits of dark
+    captchas are paler than their dots. Dividing by that known strength makes all digits alike.
 
     The ground must not be zero: with ground 0 a thousand steps reached 21%, with -0.6 four hundred reached 98%.
     """

@@ -82,5 +82,5 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot read the configuration .*No such file"):
+    with pytest.raises(UsageError, match=r"cannot read the configuration .*No such file"):
         load_config({}, tmp_path / "none.yaml", ())
