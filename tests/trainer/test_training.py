@@ -1,4 +1,4 @@
-"""Training from a real service, as a user starts it: repeatable, resumable bit for bit, and clear when it cannot go on."""
+"""Training from a real service, as a user starts it: repeatable, resumable bit for bit, clear when it cannot go on."""
 
 import json
 import random
@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from shared.embedded import embedded_service
 
 SMALL = ["hidden_size=16", "batch_size=8", "columns_per_frame=8", "save_checkpoint_steps=7", "log_steps=5"]

@@ -14,9 +14,7 @@ SPEC = NetworkSpec(height=16, width=24, num_classes=5, hidden_size=8, columns_pe
 
 def _network(second_layer: str = "backward") -> CaptchaNetwork:
     ms.set_seed(3)
-    return CaptchaNetwork(
-        NetworkSpec(**{**vars(SPEC), "second_layer": second_layer})  # type: ignore[arg-type]
-    )
+    return CaptchaNetwork(NetworkSpec(**{**vars(SPEC), "second_layer": second_layer}))
 
 
 def _images(num: int = 2) -> NDArray[np.uint8]:
@@ -52,7 +50,8 @@ def _oracle(network: CaptchaNetwork, images: NDArray[np.uint8], backward: bool) 
         frames.append([ink[:, 3 * t : 3 * t + 3].reshape(-1) for t in range(SPEC.num_frames)])
     hidden = _lstm(np.array(frames).transpose(1, 0, 2), weights, "first")
     hidden = _lstm(hidden[::-1], weights, "second")[::-1] if backward else _lstm(hidden, weights, "second")
-    return hidden @ weights["classify.weight"].T + weights["classify.bias"]
+    logits: NDArray[np.float64] = hidden @ weights["classify.weight"].T + weights["classify.bias"]
+    return logits
 
 
 @pytest.mark.parametrize("second_layer", ["forward", "backward"])
