@@ -1,0 +1,1 @@
+import shared.nn as _before_mindspore  # noqa: F401

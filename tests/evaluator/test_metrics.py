@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 from evaluator.metrics import NUM_BINS, Coverage, Figures, ReadBatch, Score, Tally
 from shared.errors import DataLoss
@@ -138,8 +138,12 @@ def test_coverage_is_complete_when_each_index_came_once_in_any_order(count: int,
     ],
 )
 def test_a_sample_missing_doubled_or_foreign_is_named(parts: list[list[int]], problem: str) -> None:
-    coverage = Coverage("test", 5)
     with pytest.raises(DataLoss, match=problem):
-        for part in parts:
-            coverage.add(np.array(part, np.uint64))
-        coverage.check_complete()
+        cover(parts, count=5)
+
+
+def cover(parts: list[list[int]], count: int) -> None:
+    coverage = Coverage("test", count)
+    for part in parts:
+        coverage.add(np.array(part, np.uint64))
+    coverage.check_complete()
