@@ -20,15 +20,26 @@ __all__ = ["Records", "SampleSource"]
 class SampleSource(Protocol):
     """Gives encoded samples by index. Safe to call from many threads."""
 
-    dataset: Dataset
-    "Spec, split counts and fingerprint."
-    codecs: tuple[Codec, ...]
-    "What `read` may be asked for, the cheapest first."
-    kind: str
-    "'rendered' or 'shards', for people."
+    @property
+    def dataset(self) -> Dataset:
+        """Spec, split counts and fingerprint."""
+        ...
+
+    @property
+    def codecs(self) -> tuple[Codec, ...]:
+        """What `read` may be asked for, the cheapest first."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """'rendered' or 'shards', for people."""
+        ...
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
-        """Starts reading; the future raises `DataLoss` for a sample that cannot be had. Indices are within the split."""
+        """Starts reading; the future raises `DataLoss` for a sample that cannot be had.
+
+        The indices are within the split; there may be none, and one may come twice.
+        """
         ...
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ _URI = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
 _ADDRESS_LIST = re.compile(r"ipv[46]:")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%\w]+\]|[^\s:/,]+):(\d{1,5})")
 
-_OPTIONS = (
+OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
     # A peer that neither sends nor answers a ping for this long is gone.
@@ -55,7 +55,7 @@ class Service:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        self._channel = grpc.insecure_channel(target, options=_OPTIONS)
+        self._channel = grpc.insecure_channel(target, options=OPTIONS)
         self.get_dataset = self._channel.unary_unary(
             f"/{SERVICE}/GetDataset",
             request_serializer=pb.GetDatasetRequest.SerializeToString,

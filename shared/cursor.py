@@ -97,9 +97,9 @@ class Cursor:
         with self._lock:
             call = service.stream_batches(request_message(self._address, self.step))
             self._cancel = call.cancel
-            if self._closed.is_set():
-                self._cancel()
-            return iter(call)
+        if self._closed.is_set():
+            self.close()
+        return iter(call)
 
     def _timed(self, messages: Iterator[bytes]) -> Iterator[bytes]:
         while True:

@@ -33,7 +33,7 @@ REMAINDERS: Mapping[Remainder, pb.Remainder] = {
     Remainder.DROP: pb.REMAINDER_DROP,
     Remainder.PAD: pb.REMAINDER_PAD,
 }
-_CODEC_OF: Mapping[int, Codec] = {number: codec for codec, number in CODECS.items()}
+CODEC_OF: Mapping[int, Codec] = {int(number): codec for codec, number in CODECS.items()}
 
 _LENGTH_DELIMITED = 2
 _FIXED_SIZES = {1: 8, 5: 4}
@@ -79,7 +79,7 @@ def dataset_of(message: pb.GetDatasetResponse) -> Dataset:
 
 def codecs_of(message: pb.GetDatasetResponse) -> tuple[Codec, ...]:
     """The codecs a service offers, without those this reader does not know."""
-    return tuple(_CODEC_OF[number] for number in message.codecs if number in _CODEC_OF)
+    return tuple(CODEC_OF[number] for number in message.codecs if number in CODEC_OF)
 
 
 def request_message(address: StreamAddress, step: int) -> pb.StreamBatchesRequest:
@@ -172,9 +172,9 @@ def _cut(joined: memoryview, sizes: Sequence[int]) -> list[memoryview]:
 
 
 def _codec_of(number: int) -> Codec:
-    if number not in _CODEC_OF:
+    if number not in CODEC_OF:
         raise DataLoss(f"a batch came in the unknown codec {number}; this reader is older than the service")
-    return _CODEC_OF[number]
+    return CODEC_OF[number]
 
 
 def _checksum(

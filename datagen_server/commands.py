@@ -1,0 +1,114 @@
+"""What the commands do: one function each, from parsed options to an exit code.
+
+`open_source` alone decides where samples come from.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from datagen_server.health import check_health
+from datagen_server.preview import contact_sheet
+from datagen_server.rendered import RenderedSource
+from datagen_server.server import DatasetServer, Listen, serve_until_stopped
+from datagen_server.sources import SampleSource
+from shared.address import check_indices
+from shared.batch import Sample
+from shared.client import connect
+from shared.codec import Codec
+from shared.errors import UsageError
+from shared.spec import DEFAULT_COUNTS, Dataset, DatasetSpec
+from shared.wire import samples_message, samples_of
+
+_LOG = logging.getLogger(__name__)
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Serves until told to stop: 0 after SIGTERM or the end of standard input, 130 after Ctrl-C."""
+    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    listen = Listen.parse(options.listen, insecure=options.insecure)
+    listen.check()
+    with open_source(options, options.workers or os.cpu_count() or 1) as source:
+        counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
+        _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
+        return serve_until_stopped(DatasetServer(source, listen), stop_with_stdin=options.stop_with_stdin)
+
+
+def health(options: argparse.Namespace) -> int:
+    """One line; 0 when the service is serving, else 1."""
+    check_health(options.target)
+    print(f"serving at {options.target}")
+    return 0
+
+
+def preview(options: argparse.Namespace) -> int:
+    """Writes a contact sheet and says where it is."""
+    indices = range(options.first, options.first + options.num_samples)
+    _, samples = _look(options, indices)
+    sheet = contact_sheet(np.stack([sample.image for sample in samples]), [sample.text for sample in samples])
+    _save(sheet, options.out)
+    print(f"{options.out}: {len(samples)} samples of {options.split}, from index {options.first}")
+    return 0
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Prints what is known of one sample."""
+    dataset, (sample,) = _look(options, [options.index])
+    if options.out:
+        _save(Image.fromarray(sample.image), options.out)
+    height, width, _ = sample.image.shape
+    facts = {
+        "split": options.split,
+        "index": sample.index,
+        "text": sample.text,
+        "width": width,
+        "height": height,
+        "sha256": sha256(sample.image.tobytes()).hexdigest(),
+        "fingerprint": dataset.fingerprint,
+    }
+    print(json.dumps(facts) if options.json else "\n".join(f"{name:12} {value}" for name, value in facts.items()))
+    return 0
+
+
+@contextmanager
+def open_source(options: argparse.Namespace, num_workers: int) -> Iterator[SampleSource]:
+    """Where samples come from, as the options say."""
+    source = RenderedSource(DatasetSpec(seed=options.seed), _counts(options.counts), num_workers)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def _counts(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"--count must name a split once, got {min(twice)} twice")
+    return {**DEFAULT_COUNTS, **dict(pairs)}
+
+
+def _look(options: argparse.Namespace, indices: Sequence[int]) -> tuple[Dataset, Sequence[Sample]]:
+    if options.datagen:
+        with connect(options.datagen) as client:
+            return client.dataset, client.samples(options.split, indices)
+    with open_source(options, 1) as source:
+        check_indices(source.dataset, options.split, indices)
+        records = source.read(options.split, np.array(indices, np.uint64), Codec.RAW).result()
+        spec = source.dataset.spec
+        return source.dataset, samples_of(samples_message(indices, records, spec), Codec.RAW, spec)
+
+
+def _save(picture: Image.Image, path: Path) -> None:
+    try:
+        picture.save(path)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"cannot write {path}: {error}") from error

@@ -1,0 +1,149 @@
+"""The process around the servicer: listen, tell one's health, and leave in good order.
+
+Leaving: health turns NOT_SERVING, streams end before their next step, and calls that are still there after the grace
+time are cut. Readers go on elsewhere, or here after a restart: their cursor is with them.
+"""
+
+import ipaddress
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+import threading
+from concurrent import futures
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Self
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from datagen_server.servicer import DatasetServicer
+from datagen_server.sources import SampleSource
+from shared.errors import UsageError
+from shared.wire import SERVICE
+
+_LOG = logging.getLogger(__name__)
+MAX_STREAMS = 128
+"Each holds a thread for as long as it is open."
+_SPARE_THREADS = 8
+_GRACE_S = 5.0
+
+_OPTIONS = (
+    # Two servers started on one port by mistake would share it without a word.
+    ("grpc.so_reuseport", 0),
+    # Readers ping every 5 s; the default calls that an attack.
+    ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
+    ("grpc.http2.max_ping_strikes", 0),
+    # A reader whose machine is gone gives back its stream.
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+)
+
+
+@dataclass(frozen=True)
+class Listen:
+    """Where a server listens."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def parse(cls, text: str, *, insecure: bool) -> Self:
+        """HOST:PORT, port 0 for any; raises `UsageError` for others, and off loopback unless `insecure`."""
+        match = re.fullmatch(r"(\[[^\]]+\]|[^:\s]+):(\d{1,5})", text)
+        if not match or int(match[2]) > 65535:
+            raise UsageError(f"--listen must be HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, got {text!r}")
+        listen = cls(match[1].strip("[]"), int(match[2]))
+        if not insecure and not listen._is_loopback():
+            problem = f"{text} can be reached from other machines, in plain text and by anyone"
+            raise UsageError(f"{problem}; listen on 127.0.0.1, or add --insecure if that is meant")
+        return listen
+
+    def check(self) -> None:
+        """Raises `UsageError` when nobody could listen there; gRPC itself says neither which nor why."""
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"cannot listen on {self}: {reason}; choose another --listen") from error
+
+    def _is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class DatasetServer:
+    """A listening server over one source, from `with` to the end of the block, which drains it."""
+
+    def __init__(self, source: SampleSource, listen: Listen, max_streams: int = MAX_STREAMS) -> None:
+        listen.check()
+        self._servicer = DatasetServicer(source, max_streams)
+        self._health = health.HealthServicer(experimental_non_blocking=True)
+        self._server = grpc.server(
+            futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),
+            handlers=[self._servicer.handler()],
+            options=_OPTIONS,
+        )
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        port = self._server.add_insecure_port(str(listen))
+        self.listen = Listen(listen.host, port)
+        "Where it really listens."
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        for name in ("", SERVICE):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.drain()
+
+    def drain(self, grace_s: float = _GRACE_S) -> None:
+        """Turns readers away in good order; returns when the last call has ended."""
+        self._health.enter_graceful_shutdown()
+        self._servicer.drain()
+        self._server.stop(grace_s).wait()
+
+
+def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool) -> int:
+    """Serves until SIGTERM or the end of standard input (exit code 0) or Ctrl-C (130).
+
+    Prints `listening on HOST:PORT` on stdout once it does. A second signal ends the process at once.
+    """
+    stop, codes = threading.Event(), [0]
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        codes[0] = 130 if number == signal.SIGINT else 0
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_signal)
+    if stop_with_stdin:
+        threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()
+    with server:
+        print(f"listening on {server.listen}", flush=True)
+        stop.wait()
+        _LOG.info("draining")
+    return codes[0]
+
+
+def _stop_at_end_of_stdin(stop: threading.Event) -> None:
+    # Not through sys.stdin: its lock, held by this thread, would stop the interpreter from ending.
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    stop.set()
