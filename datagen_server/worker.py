@@ -1,8 +1,8 @@
 """A process that answers one call after another, and how its results come back.
 
-What surprises: arrays do not travel through the socket. That costs some 45 us a picture, both sides together, a tenth of
-rendering it; a copy into shared memory and one out of it cost 1 us. So an answer's buffers (pickle protocol 5) lie on a
-desk of shared memory, with a slot for each call that may be under way, and only the rest is sent.
+What surprises: arrays do not travel through the socket. That costs some 45 us a picture, both sides together, a tenth
+of rendering it; a copy into shared memory and one out of it cost 1 us. So the buffers of an answer (pickle protocol 5)
+lie on a desk of shared memory, with a slot for each call that may be under way, and only the rest is sent.
 
 The socket pair is the leash as well: its end tells the parent that the worker died, and the worker that its parent did,
 even by SIGKILL.
