@@ -52,9 +52,9 @@ class TrainerConfig(BaseModel):
     """Of the initial weights and of the reading order; the samples' own seed is the service's."""
     shuffle: bool = True
     """Whether each epoch is read in an order of its own."""
-    warmup_steps: int = Field(200, ge=0)
+    warmup_steps: int = Field(100, ge=0)
     """Steps over which the learning rate rises from zero."""
-    clip_norm: float = Field(5.0, gt=0)
+    clip_norm: float = Field(1.0, gt=0)
     """Gradients of a larger global norm are scaled down to it."""
     columns_per_frame: int = Field(4, ge=1)
     """Image columns read in one time step."""
