@@ -1,0 +1,84 @@
+"""Digests of files, and a note of those computed before: hashing once is enough as long as the file is left alone.
+
+    SHARDS/.checked/train-00000-of-00007.lmdb.json   {size, mtime_ns, ctime_ns, inode, device,
+                                                     sha256, intact}
+
+A note holds while the first five facts do. The change time is the kernel's own: whatever writes, truncates, renames or
+replaces a file moves it, and no program can set it back; a copy on another host has another inode. What a note cannot
+see is a bit that rots on the disk below the file system. The checksum of each record, compared on each read, sees that.
+
+A directory that cannot be written to has no notes: there the digest is computed at every start.
+"""
+
+import hashlib
+import json
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from shared.errors import DataLoss
+
+CHECKED_NAME = ".checked"
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of the file at `path`, in hex: from its note, or computed (0.9 GB/s on one core) and noted."""
+    note = _note_of(path)
+    return str(note["sha256"]) if note else check(path)
+
+
+def intact_sha256_of(path: Path) -> str | None:
+    """The SHA-256 of the file at `path` if it was noted that all in it was found intact, and the note holds."""
+    note = _note_of(path)
+    return str(note["sha256"]) if note and note["intact"] is True else None
+
+
+def check(path: Path, *, intact: bool = False) -> str:
+    """Computes and notes the SHA-256 of the file at `path`, whatever its note says; `DataLoss` for a bad sector.
+
+    intact: whether the caller knows that all in it is.
+    """
+    try:
+        with open(path, "rb") as file:
+            facts = _facts(os.fstat(file.fileno()))
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            left_alone = _facts(os.fstat(file.fileno())) == facts
+    except OSError as error:
+        raise DataLoss(f"cannot read {path}: {error.strerror}") from error
+    if left_alone:
+        _write_note(path, {**facts, "sha256": digest, "intact": intact})
+    return digest
+
+
+def _note_of(path: Path) -> dict[str, Any] | None:
+    """The note of the file at `path` if it holds."""
+    facts = _facts(os.stat(path))
+    with suppress(OSError, ValueError):
+        note = json.loads(_note_path(path).read_bytes())
+        if isinstance(note, dict) and note.keys() == {*facts, "sha256", "intact"} and note.items() >= facts.items():
+            return note
+    return None
+
+
+def _facts(stat: os.stat_result) -> dict[str, int]:
+    return {
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "ctime_ns": stat.st_ctime_ns,
+        "inode": stat.st_ino,
+        "device": stat.st_dev,
+    }
+
+
+def _write_note(path: Path, values: dict[str, Any]) -> None:
+    note = _note_path(path)
+    partial = note.with_name(f"{note.name}.{os.getpid()}")
+    with suppress(OSError):
+        note.parent.mkdir(exist_ok=True)
+        partial.write_text(json.dumps(values))
+        os.replace(partial, note)
+
+
+def _note_path(path: Path) -> Path:
+    return path.parent / CHECKED_NAME / f"{path.name}.json"

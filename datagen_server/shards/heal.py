@@ -1,0 +1,66 @@
+"""Renders damaged records again, or refuses by name when this renderer would draw other pixels."""
+
+import logging
+import threading
+from collections import Counter
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen_server.fingerprint import fingerprint
+from datagen_server.rendering import CaptchaRenderer
+from datagen_server.shards.manifest import Shard
+from shared.batch import label_of
+from shared.errors import DataLoss
+from shared.spec import Dataset
+
+_log = logging.getLogger(__name__)
+
+
+class Healer:
+    """Gives the samples of `dataset` whose records are damaged. Any number of threads may share it.
+
+    `healed` and `refused` count by shard file. Each count is logged whenever it doubles, so that a lost shard does not
+    flood the log.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.healed: Counter[str] = Counter()
+        self.refused: Counter[str] = Counter()
+        self._dataset = dataset
+        self._lock = threading.Lock()
+
+    @cached_property
+    def own_fingerprint(self) -> str:
+        """Of this renderer; computed at the first damage, for it renders probe samples."""
+        return fingerprint(self._dataset.spec)
+
+    @property
+    def can_heal(self) -> bool:
+        """Whether this renderer draws the very pixels of the data set."""
+        return self.own_fingerprint == self._dataset.fingerprint
+
+    def sample(self, shard: Shard, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Image and label of a sample whose record is damaged; `DataLoss` naming shard and index when refused."""
+        if not self.can_heal:
+            self._count(self.refused, shard, index, "refused")
+            mine, theirs = self.own_fingerprint[:12], self._dataset.fingerprint[:12]
+            problem = f"{shard.file}: the record of index {index} of {shard.split} is damaged or missing"
+            reason = f"this renderer has fingerprint {mine}, the shards {theirs}"
+            raise DataLoss(f"{problem} and cannot be rendered again: {reason}; restore the file from a copy")
+        self._count(self.healed, shard, index, "rendered again")
+        image, text = self._renderer.render(shard.split, index)
+        return image, label_of(text, self._dataset.spec.alphabet, self._dataset.spec.max_length)
+
+    @cached_property
+    def _renderer(self) -> CaptchaRenderer:
+        return CaptchaRenderer(self._dataset.spec)
+
+    def _count(self, counter: "Counter[str]", shard: Shard, index: int, outcome: str) -> None:
+        with self._lock:
+            counter[shard.file] += 1
+            total = counter[shard.file]
+        if total & (total - 1) == 0:
+            told = f"{total} so far; verify --repair mends the file"
+            _log.warning("%s: damaged record of index %d %s (%s)", shard.file, index, outcome, told)

@@ -1,0 +1,192 @@
+"""What a directory of shards holds: the plan that every shard follows, and the manifest that says they are all there.
+
+    SHARDS/manifest.json             written last, in one step: its presence means "complete"
+    SHARDS/train-00000-of-00007.lmdb one contiguous index range of one split
+
+What surprises: the plan (spec, counts, fingerprint, codec, shard size) is also inside every shard, under the key
+`PLAN_KEY`, so shards made on several hosts need nothing but copying into one directory; `verify` writes the manifest.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from shared.codec import Codec
+from shared.errors import DataLoss, UsageError
+from shared.spec import Dataset, DatasetSpec
+
+MANIFEST_NAME = "manifest.json"
+SHARD_SUFFIX = ".lmdb"
+DEFAULT_SHARD_SIZE = 8192
+MAX_SHARD_SIZE = 2**20
+PLAN_KEY = b"manifest"
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A contiguous index range of one split, and the file it belongs into."""
+
+    file: str
+    split: str
+    first: int
+    count: int
+
+    @property
+    def indices(self) -> range:
+        """Within the split."""
+        return range(self.first, self.first + self.count)
+
+
+@dataclass(frozen=True)
+class StoredShard:
+    """A finished file. `digest` is the sum of its samples' digests."""
+
+    shard: Shard
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is to be stored and how it is cut: equal plans make equal shards. Checks itself; raises `UsageError`."""
+
+    dataset: Dataset
+    codec: Codec = Codec.RAW
+    shard_size: int = DEFAULT_SHARD_SIZE
+    "Samples in each shard but a split's last, 1..2^20."
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.shard_size <= MAX_SHARD_SIZE:
+            raise UsageError(f"shard size must be in 1..{MAX_SHARD_SIZE}, got {self.shard_size}")
+
+    @cached_property
+    def shards(self) -> tuple[Shard, ...]:
+        """All shards, by split name and first index."""
+        return tuple(shard for split in self.dataset.counts for shard in self._shards_of(split))
+
+    def _shards_of(self, split: str) -> list[Shard]:
+        count = self.dataset.counts[split]
+        firsts = range(0, count, self.shard_size)
+        names = (f"{split}-{number:05d}-of-{len(firsts):05d}{SHARD_SUFFIX}" for number in range(len(firsts)))
+        return [
+            Shard(name, split, first, min(self.shard_size, count - first))
+            for name, first in zip(names, firsts, strict=True)
+        ]
+
+    def to_mapping(self) -> dict[str, Any]:
+        """What `from_mapping` takes, ready for JSON."""
+        return {
+            "format": _FORMAT,
+            "spec": asdict(self.dataset.spec),
+            "counts": dict(self.dataset.counts),
+            "fingerprint": self.dataset.fingerprint,
+            "codec": self.codec.value,
+            "shard_size": self.shard_size,
+        }
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Self:
+        """Raises `UsageError` for a plan of another format; unknown further keys are let be."""
+        try:
+            if values["format"] != _FORMAT:
+                raise UsageError(f"the shards have format {values['format']!r}, this version reads {_FORMAT}")
+            spec = DatasetSpec.from_mapping(values["spec"])
+            dataset = Dataset(spec=spec, counts=values["counts"], fingerprint=values["fingerprint"])
+            return cls(dataset=dataset, codec=Codec(values["codec"]), shard_size=values["shard_size"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"not the plan of a set of shards: {error!r}") from error
+
+    def difference(self, other: "Plan") -> str:
+        """The first thing in which `other` differs, as 'name: theirs, not ours'; empty when they are equal."""
+        ours, theirs = ({**plan["spec"], **plan} for plan in (self.to_mapping(), other.to_mapping()))
+        names = [name for name in ours if name != "spec" and ours[name] != theirs[name]]
+        return f"{names[0]} {theirs[names[0]]}, not {ours[names[0]]}" if names else ""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A complete set of shards."""
+
+    plan: Plan
+    shards: tuple[StoredShard, ...]
+    "In the order of the plan."
+    digest: str
+    "32 hex digits: the sum of the samples' digests. Equal for equal samples, however they are cut and encoded."
+
+    def of_split(self, split: str) -> tuple[StoredShard, ...]:
+        """By first index: sample `index` is in number `index // plan.shard_size`."""
+        return tuple(stored for stored in self.shards if stored.shard.split == split)
+
+    def write(self, directory: Path) -> None:
+        """Writes `manifest.json` in one step: it is there as a whole or not at all, even after a power cut."""
+        shards = [_to_mapping(stored) for stored in self.shards]
+        body = {**self.plan.to_mapping(), "digest": self.digest, "shards": shards}
+        text = json.dumps({**body, "checksum": _checksum(body)}, indent=1)
+        write_whole(directory / MANIFEST_NAME, text.encode())
+
+    @classmethod
+    def read(cls, directory: Path) -> Self:
+        """Raises `UsageError` when `directory` holds no complete set, `DataLoss` when its manifest is damaged."""
+        path = directory / MANIFEST_NAME
+        try:
+            body = json.loads(path.read_bytes())
+            intact = body.pop("checksum") == _checksum(body)
+        except OSError as error:
+            raise UsageError(_no_manifest(directory, error)) from error
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+            raise _damaged(path) from error
+        if not intact:
+            raise _damaged(path)
+        plan = Plan.from_mapping(body)
+        stored = (StoredShard(shard, *_facts(body["shards"], number)) for number, shard in enumerate(plan.shards))
+        return cls(plan, tuple(stored), body["digest"])
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replaces the file at `path` in one step and makes it last."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with open(partial, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
+    sync_directory(path.parent)
+
+
+def sync_directory(directory: Path) -> None:
+    """Makes the names in `directory` last: without it a power cut can undo a rename."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _to_mapping(stored: StoredShard) -> dict[str, Any]:
+    return {**asdict(stored.shard), "size_bytes": stored.size_bytes, "sha256": stored.sha256}
+
+
+def _facts(shards: list[dict[str, Any]], number: int) -> tuple[int, str]:
+    return shards[number]["size_bytes"], shards[number]["sha256"]
+
+
+def _checksum(body: Mapping[str, Any]) -> str:
+    """A manifest is as worth protecting as a shard: a flipped digit in it would condemn a whole shard."""
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def _damaged(path: Path) -> DataLoss:
+    return DataLoss(f"{path} is damaged; `python -m datagen_server verify --repair {path.parent}` rebuilds it")
+
+
+def _no_manifest(directory: Path, error: OSError) -> str:
+    if not directory.is_dir():
+        return f"{directory} is not a directory of shards: {error.strerror}"
+    problem = f"{directory} holds no complete set of shards ({MANIFEST_NAME}: {error.strerror})"
+    return f"{problem}; run materialize there until it is done, or verify where several hosts made parts"

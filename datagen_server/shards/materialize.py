@@ -1,0 +1,185 @@
+"""Renders a data set into shards. Whatever ends it, finished shards stay, and running it again does only the rest.
+
+    survey the directory -> keep what is finished -> render chunks, write shards -> manifest, when all shards are there
+
+What surprises: the process that writes shards renders nothing. While one shard goes to the disk and is digested, the
+next is being filled.
+"""
+
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from datagen_server.shards.examine import finished
+from datagen_server.shards.file import read_description
+from datagen_server.shards.locking import exclusive
+from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
+from datagen_server.shards.record import DIGEST_MODULUS
+from datagen_server.shards.work import Chunk, Rendered, Workers, chunk_of
+from datagen_server.shards.write import PARTIAL_SUFFIX, ShardWriter, chunk_size
+from shared.errors import DataLoss, NotFound, UsageError
+
+Found = dict[Shard, tuple[StoredShard, int]]
+
+
+@dataclass(frozen=True)
+class Materialized:
+    """What came of it."""
+
+    digest: str
+    "Of all samples; empty while shards are missing."
+    num_made: int
+    "Shards written now."
+    num_kept: int
+    "Shards that had been finished before."
+    num_missing: int
+    "Shards that belong to the set and are not there: no part of what was asked for."
+    num_samples: int
+    "Samples written now."
+
+
+def part_of(plan: Plan, splits: Collection[str], shard_range: range | None) -> tuple[Shard, ...]:
+    """The shards of `splits` (none: all), and of these the ones in `shard_range`; `UsageError` when that is none."""
+    for name in splits:
+        if name not in plan.dataset.counts:
+            raise NotFound(f"there is no split {name}; this data set has {', '.join(plan.dataset.counts)}")
+    shards = [shard for shard in plan.shards if not splits or shard.split in splits]
+    if shard_range is None:
+        return tuple(shards)
+    if not 0 <= shard_range.start < shard_range.stop <= len(shards):
+        problem = f"shard range must lie within 0:{len(shards)} and not be empty"
+        raise UsageError(f"{problem}, got {shard_range.start}:{shard_range.stop}")
+    return tuple(shards[shard_range.start : shard_range.stop])
+
+
+@contextmanager
+def quiet(_: int) -> Iterator[Callable[[int], None]]:
+    """The progress of a caller that does not care."""
+    yield lambda _: None
+
+
+def materialize(
+    directory: Path,
+    plan: Plan,
+    part: Sequence[Shard],
+    open_workers: Callable[[], AbstractContextManager[Workers]],
+    open_progress: Callable[[int], AbstractContextManager[Callable[[int], None]]] = quiet,
+) -> Materialized:
+    """Writes what is not finished yet of `part` into `directory`, and the manifest once all shards of `plan` are there.
+
+    open_workers: entered only if there is work; open_progress: the same, with the number of samples to come, and gives
+    a function to call with the samples done. Raises `UsageError` when the directory is something else's.
+    """
+    make_directory(directory)
+    with exclusive(directory):
+        if done := _complete(directory, plan):
+            return done
+        found = survey(directory, plan)
+        num_kept, todo = len(found), [shard for shard in part if shard not in found]
+        num_samples = sum(shard.count for shard in todo)
+        if todo:
+            with open_workers() as workers, open_progress(num_samples) as advance:
+                found |= _make(directory, plan, todo, workers, advance)
+        digest = write_manifest(directory, plan, found) if len(found) == len(plan.shards) else ""
+    return Materialized(digest, len(todo), num_kept, len(plan.shards) - len(found), num_samples)
+
+
+def survey(directory: Path, plan: Plan) -> Found:
+    """What is finished; clears away what killed runs left. Raises `UsageError` when `directory` is something else's."""
+    names = sorted(os.listdir(directory))
+    ours = {shard.file for shard in plan.shards}
+    for name in names:
+        if name.endswith(SHARD_SUFFIX):
+            _check_same_plan(directory, name, plan)
+        elif name.endswith(PARTIAL_SUFFIX):
+            (directory / name).unlink()
+    strange = [name for name in names if not name.startswith(".") and name not in (*ours, "lost+found")]
+    if strange and not ours & set(names):
+        problem = f"{directory} holds {strange[0]}, which is no part of a set of shards"
+        raise UsageError(f"{problem}; name an empty directory")
+    entries = ((shard, finished(directory, plan, shard)) for shard in plan.shards)
+    return {shard: entry for shard, entry in entries if entry}
+
+
+def write_manifest(directory: Path, plan: Plan, found: Found) -> str:
+    """Completes the set; returns the digest of all its samples."""
+    digest = f"{sum(digest for _, digest in found.values()) % DIGEST_MODULUS:032x}"
+    Manifest(plan, tuple(found[shard][0] for shard in plan.shards), digest).write(directory)
+    return digest
+
+
+def make_directory(directory: Path) -> None:
+    """Makes `directory` where there is none; raises `UsageError`."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the directory {directory}: {error.strerror}") from error
+
+
+def _complete(directory: Path, plan: Plan) -> Materialized | None:
+    """The answer when `directory` holds the whole set already."""
+    if not (directory / MANIFEST_NAME).exists():
+        return None
+    manifest = Manifest.read(directory)
+    if difference := plan.difference(manifest.plan):
+        raise UsageError(_another(directory, difference))
+    for stored in manifest.shards:
+        if not (directory / stored.shard.file).exists():
+            remedy = f"`python -m datagen_server verify --repair {directory}` makes it again"
+            raise DataLoss(f"{directory} was complete, but {stored.shard.file} is gone; {remedy}")
+    return Materialized(manifest.digest, 0, len(plan.shards), 0, 0)
+
+
+def _check_same_plan(directory: Path, name: str, plan: Plan) -> None:
+    """A shard of another plan is never overwritten; one that cannot be made out is nobody's."""
+    description = read_description(directory / name)
+    difference = plan.difference(Plan.from_mapping(description)) if description else ""
+    if difference:
+        raise UsageError(_another(directory, difference))
+
+
+def _another(directory: Path, difference: str) -> str:
+    return f"{directory} holds shards of another data set ({difference}); name another directory"
+
+
+def _make(
+    directory: Path, plan: Plan, todo: Sequence[Shard], workers: Workers, advance: Callable[[int], None]
+) -> Found:
+    finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
+    last: Future[StoredShard] | None = None
+    rendering = workers.render(_chunks(plan, todo))
+    with closing(rendering) as rendered, ThreadPoolExecutor(1) as finisher:
+        for shard in todo:
+            writer = ShardWriter(directory, plan, shard)
+            try:
+                digest = _fill(writer, shard, rendered, advance)
+                if last:
+                    last.result()
+            except BaseException:
+                writer.abandon()
+                raise
+            last = finisher.submit(writer.finish, digest)
+            finishing[shard] = last, digest
+    return {shard: (future.result(), digest) for shard, (future, digest) in finishing.items()}
+
+
+def _fill(writer: ShardWriter, shard: Shard, rendered: Iterator[Rendered], advance: Callable[[int], None]) -> int:
+    """Writes the chunks of one shard; returns the sum of the samples' digests."""
+    num_written = digest = 0
+    while num_written < shard.count:
+        chunk = next(rendered)
+        writer.append(chunk.records)
+        advance(len(chunk.records))
+        num_written += len(chunk.records)
+        digest += chunk.digest
+    return digest % DIGEST_MODULUS
+
+
+def _chunks(plan: Plan, shards: Sequence[Shard]) -> Iterator[Chunk]:
+    size = chunk_size(plan.dataset.spec)
+    for shard in shards:
+        for start in range(0, shard.count, size):
+            yield chunk_of(plan, shard.split, shard.indices[start : start + size])

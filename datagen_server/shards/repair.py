@@ -1,0 +1,51 @@
+"""Writes a damaged shard anew: its intact records as they are, the damaged ones rendered again."""
+
+from functools import cached_property
+from pathlib import Path
+
+from datagen_server.fingerprint import fingerprint
+from datagen_server.shards.examine import Examined
+from datagen_server.shards.file import ShardFile
+from datagen_server.shards.manifest import Plan, Shard, StoredShard
+from datagen_server.shards.record import DIGEST_MODULUS
+from datagen_server.shards.work import chunk_of, render_chunk
+from datagen_server.shards.write import ShardWriter, chunk_size
+
+
+class Repair:
+    """Mends the shards of one directory."""
+
+    def __init__(self, directory: Path, plan: Plan) -> None:
+        self._directory, self._plan = directory, plan
+
+    @cached_property
+    def can_render(self) -> bool:
+        """Whether this renderer draws the very pixels of the shards."""
+        return fingerprint(self._plan.dataset.spec) == self._plan.dataset.fingerprint
+
+    def rewrite(self, shard: Shard, examined: Examined) -> tuple[StoredShard, int] | None:
+        """The mended shard and the digest of its samples; None when records are lost and cannot be rendered."""
+        if examined.damaged and not self.can_render:
+            return None
+        writer = ShardWriter(self._directory, self._plan, shard)
+        try:
+            digest = self._fill(writer, shard, examined)
+        except BaseException:
+            writer.abandon()
+            raise
+        return writer.finish(digest), digest
+
+    def _fill(self, writer: ShardWriter, shard: Shard, examined: Examined) -> int:
+        file = ShardFile(self._directory / shard.file, self._plan, shard) if examined.stored else None
+        damaged, digest = set(examined.damaged), examined.digest
+        size = chunk_size(self._plan.dataset.spec)
+        for start in range(0, shard.count, size):
+            records = []
+            for index in shard.indices[start : start + size]:
+                record = file.record(index) if file and index not in damaged else None
+                if record is None:
+                    rendered = render_chunk(chunk_of(self._plan, shard.split, range(index, index + 1)))
+                    record, digest = rendered.records[0], digest + rendered.digest
+                records.append(record)
+            writer.append(records)
+        return digest % DIGEST_MODULUS

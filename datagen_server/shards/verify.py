@@ -1,0 +1,163 @@
+"""Looks at every record in a directory of shards, names what is damaged, repairs it on request, and joins parts.
+
+Where there is no manifest yet but all shards are, made on several hosts and copied together, a clean result writes it.
+
+What surprises: repair rewrites the whole shard, from its intact records and newly rendered ones. Equal records in equal
+order make equal files, so the result is what it was, byte for byte. Only another version of LMDB or Zstandard makes
+another file of the same samples, and then the manifest is brought up to date.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from datagen_server.shards.examine import Examined, examine
+from datagen_server.shards.file import read_description
+from datagen_server.shards.locking import exclusive
+from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
+from datagen_server.shards.materialize import Found, quiet, write_manifest
+from datagen_server.shards.repair import Repair
+from shared.errors import DataLoss, StreamingError, UsageError
+
+_MAX_THREADS = 8
+_NAMES_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A shard with damage in it."""
+
+    shard: Shard
+    indices: tuple[int, ...]
+    "Whose records are damaged or missing; empty when only bytes outside of all records are changed."
+    repaired: bool
+
+    @property
+    def count(self) -> int:
+        """Damaged records; damage outside of all of them counts as one."""
+        return len(self.indices) or 1
+
+    def __str__(self) -> str:
+        records = f"records {_ranges(self.indices)} of {self.shard.split}"
+        what = records if self.indices else "bytes outside of all records"
+        return f"{self.shard.file}: {what}: {'repaired' if self.repaired else 'damaged'}"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What was found and done."""
+
+    num_records: int
+    num_shards: int
+    findings: tuple[Finding, ...]
+    digest: str
+    "Of all samples; empty while damage remains."
+    joined: bool
+    "The manifest was missing and has been written."
+
+    @property
+    def num_damaged(self) -> int:
+        """Found, whether repaired or not."""
+        return sum(finding.count for finding in self.findings)
+
+    @property
+    def num_repaired(self) -> int:
+        """Of `num_damaged`."""
+        return sum(finding.count for finding in self.findings if finding.repaired)
+
+
+def verify(
+    directory: Path,
+    *,
+    repair: bool = False,
+    open_progress: Callable[[int], AbstractContextManager[Callable[[int], None]]] = quiet,
+) -> Verified:
+    """Reads everything once. Raises `UsageError` when there are no shards, `StreamingError` when some are missing yet.
+
+    open_progress: entered with the number of records, gives a function to call with the records done.
+    """
+    with exclusive(directory):
+        manifest = _manifest(directory, repair)
+        plan = manifest.plan if manifest else _plan_of_parts(directory)
+        with open_progress(sum(shard.count for shard in plan.shards)) as advance:
+            mender = Repair(directory, plan) if repair else None
+            found, findings = _examine_all(directory, plan, manifest, mender, advance)
+        digest = ""
+        if len(found) == len(plan.shards):
+            digest = _update_manifest(directory, plan, manifest, found)
+    num_records = sum(plan.dataset.counts.values())
+    return Verified(num_records, len(plan.shards), tuple(findings), digest, joined=bool(digest) and manifest is None)
+
+
+def _examine_all(
+    directory: Path, plan: Plan, manifest: Manifest | None, repair: Repair | None, advance: Callable[[int], None]
+) -> tuple[Found, list[Finding]]:
+    """What is whole in the end, and what was not at first."""
+    listed = dict(zip(plan.shards, manifest.shards, strict=True)) if manifest else {}
+    found: Found = {}
+    findings = []
+    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as threads:
+        results = threads.map(partial(examine, directory, plan), plan.shards)
+        for shard, examined in zip(plan.shards, results, strict=True):
+            whole = _whole(examined, listed.get(shard))
+            if not whole:
+                whole = repair.rewrite(shard, examined) if repair else None
+                findings.append(Finding(shard, examined.damaged, repaired=whole is not None))
+            if whole:
+                found[shard] = whole
+            advance(shard.count)
+    return found, findings
+
+
+def _whole(examined: Examined, listed: StoredShard | None) -> tuple[StoredShard, int] | None:
+    """The shard's entry and digest if all is well with it, the manifest's word included."""
+    if examined.stored and examined.intact and listed in (None, examined.stored):
+        return examined.stored, examined.digest
+    return None
+
+
+def _manifest(directory: Path, repair: bool) -> Manifest | None:
+    """None when there is none, or when it is damaged and may be written anew."""
+    if not (directory / MANIFEST_NAME).exists():
+        return None
+    try:
+        return Manifest.read(directory)
+    except DataLoss:
+        if not repair:
+            raise
+        return None
+
+
+def _plan_of_parts(directory: Path) -> Plan:
+    """The plan that all shards in `directory` tell, once all of them are there."""
+    names = sorted(path.name for path in directory.iterdir() if path.name.endswith(SHARD_SUFFIX))
+    plans = {name: Plan.from_mapping(told) for name in names if (told := read_description(directory / name))}
+    if not plans:
+        raise UsageError(f"{directory} holds no shards; name a directory that materialize has written to")
+    first_name, plan = next(iter(plans.items()))
+    for name, other in plans.items():
+        if difference := plan.difference(other):
+            raise UsageError(f"{name} is of another data set than {first_name} ({difference}); keep them apart")
+    if missing := [shard.file for shard in plan.shards if shard.file not in names]:
+        shown = ", ".join(missing[:_NAMES_SHOWN]) + (", ..." if len(missing) > _NAMES_SHOWN else "")
+        problem = f"{directory} is not complete: {len(missing)} of {len(plan.shards)} shards are missing ({shown})"
+        raise StreamingError(f"{problem}; materialize them here, or copy them from where they were made")
+    return plan
+
+
+def _update_manifest(directory: Path, plan: Plan, manifest: Manifest | None, found: Found) -> str:
+    """Writes it where it is missing or says otherwise; returns the digest of all samples."""
+    if manifest and all(found[stored.shard][0] == stored for stored in manifest.shards):
+        return manifest.digest
+    return write_manifest(directory, plan, found)
+
+
+def _ranges(indices: Sequence[int]) -> str:
+    """'3, 7-9' for 3, 7, 8, 9."""
+    starts = [index for number, index in enumerate(indices) if not number or indices[number - 1] != index - 1]
+    ends = [index for number, index in enumerate(indices, 1) if number == len(indices) or indices[number] != index + 1]
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in zip(starts, ends, strict=True))

@@ -1,0 +1,126 @@
+"""Writes one shard: LMDB appends to a partial file, which gets the shard's name once it is whole and on the disk.
+
+    .train-00000-of-00007.lmdb.4711.partial -> append ... -> sync -> rename to train-00000-of-00007.lmdb
+
+What surprises: the bytes of the file depend on where transactions end. They end after every `chunk_size(spec)` records,
+whoever rendered them and in whatever order, so the same records make the same file and a repaired shard is identical to
+the last byte. LMDB zeroes its pages (MDB_NOMEMINIT is off); the file depends on LMDB's version and the page size of the
+machine, the digest of the samples on neither.
+
+Pages go through `pwrite`, not a writable map: a full disk is an error there, in a map it is SIGBUS.
+"""
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lmdb
+import xxhash
+
+from datagen_server.shards import checked
+from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard, StoredShard, sync_directory
+from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
+from shared.errors import StreamingError
+from shared.spec import DatasetSpec
+
+PARTIAL_SUFFIX = ".partial"
+_CHUNK_BYTES = 2 * 2**20
+_MAX_CHUNK = 64
+_PAGE_BYTES = 65_536
+
+
+def chunk_size(spec: DatasetSpec) -> int:
+    """Records in each transaction, and in each piece of rendering work: at most 64, about 2 MiB of raw images."""
+    return max(1, min(_MAX_CHUNK, _CHUNK_BYTES // spec.image_bytes))
+
+
+def key_of(index: int) -> bytes:
+    """Big-endian, so that keys sort as indices do."""
+    return index.to_bytes(8, "big")
+
+
+class ShardWriter:
+    """Takes a shard's records in index order, one chunk at a time; ends with `finish` or `abandon`.
+
+    Raises `StreamingError` when the disk is full or cannot be written to.
+    """
+
+    def __init__(self, directory: Path, plan: Plan, shard: Shard) -> None:
+        self._directory, self._plan, self._shard = directory, plan, shard
+        self._partial = directory / f".{shard.file}.{os.getpid()}{PARTIAL_SUFFIX}"
+        self._next = shard.first
+        record_bytes = HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
+        map_size = (shard.count + 64) * (record_bytes + _PAGE_BYTES)
+        self._partial.unlink(missing_ok=True)
+        try:
+            self._env = lmdb.open(
+                str(self._partial), subdir=False, lock=False, sync=False, map_size=map_size, mode=0o644, lib_version=0
+            )
+        except lmdb.Error as error:
+            raise self._failure(error) from error
+
+    def append(self, records: Sequence[bytes]) -> None:
+        """Writes the next chunk of records."""
+        self._put([(key_of(self._next + number), record) for number, record in enumerate(records)])
+        self._next += len(records)
+
+    def finish(self, digest: int) -> StoredShard:
+        """Puts the shard, whole and lasting, under its name; digest: the sum of its samples' digests."""
+        path = self._directory / self._shard.file
+        try:
+            self._put([(PLAN_KEY, seal(self._plan, self._shard, digest))])
+            self._env.sync(True)
+            self._env.close()
+            _sync(self._partial)
+            os.replace(self._partial, path)
+            sync_directory(self._directory)
+        except (lmdb.Error, OSError) as error:
+            raise self._failure(error) from error
+        finally:
+            self.abandon()
+        return StoredShard(self._shard, path.stat().st_size, checked.check(path, intact=True))
+
+    def abandon(self) -> None:
+        """Removes what was written, unless it is finished."""
+        self._env.close()
+        self._partial.unlink(missing_ok=True)
+
+    def _put(self, items: list[tuple[bytes, bytes]]) -> None:
+        try:
+            with self._env.begin(write=True) as transaction:
+                transaction.cursor().putmulti(items, append=True)
+        except lmdb.Error as error:
+            raise self._failure(error) from error
+
+    def _failure(self, error: lmdb.Error | OSError) -> StreamingError:
+        """LMDB calls a full disk an input/output error: ask the file system."""
+        free = shutil.disk_usage(self._directory).free
+        if free < _CHUNK_BYTES * 2:
+            problem = f"no space left in {self._directory} for {self._shard.file} ({free:,} bytes free)"
+            return StreamingError(f"{problem}; finished shards are kept: make room and run it again")
+        return StreamingError(f"cannot write {self._shard.file} in {self._directory}: {error}")
+
+
+def seal(plan: Plan, shard: Shard, digest: int) -> bytes:
+    """What a shard says about itself, with a checksum in front; `unseal` reads it."""
+    text = json.dumps({**plan.to_mapping(), "shard": shard.file, "digest": f"{digest:032x}"}, sort_keys=True).encode()
+    return xxhash.xxh3_64_digest(text) + text
+
+
+def unseal(data: bytes) -> dict[str, Any] | None:
+    """What `seal` packed, or None when it is damaged."""
+    if len(data) < 8 or xxhash.xxh3_64_digest(data[8:]) != data[:8]:
+        return None
+    described: dict[str, Any] = json.loads(data[8:])
+    return described
+
+
+def _sync(path: Path) -> None:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
