@@ -9,13 +9,13 @@ What surprises: the plan (spec, counts, fingerprint, codec, shard size) is also 
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from datagen_server.shards.disk import write_whole
 from shared.codec import Codec
 from shared.errors import DataLoss, UsageError
 from shared.spec import Dataset, DatasetSpec
@@ -146,26 +146,6 @@ class Manifest:
         plan = Plan.from_mapping(body)
         stored = (StoredShard(shard, *_facts(body["shards"], number)) for number, shard in enumerate(plan.shards))
         return cls(plan, tuple(stored), body["digest"])
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Replaces the file at `path` in one step and makes it last."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with open(partial, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Makes the names in `directory` last: without it a power cut can undo a rename."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _to_mapping(stored: StoredShard) -> dict[str, Any]:

@@ -13,13 +13,13 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from datagen_server.shards.disk import PARTIAL_SUFFIX, exclusive, make_directory
 from datagen_server.shards.examine import finished
 from datagen_server.shards.file import read_description
-from datagen_server.shards.locking import exclusive
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS
 from datagen_server.shards.work import Chunk, Rendered, Workers, chunk_of
-from datagen_server.shards.write import PARTIAL_SUFFIX, ShardWriter, chunk_size
+from datagen_server.shards.write import ShardWriter, chunk_size
 from shared.errors import DataLoss, NotFound, UsageError
 
 Found = dict[Shard, tuple[StoredShard, int]]
@@ -109,14 +109,6 @@ def write_manifest(directory: Path, plan: Plan, found: Found) -> str:
     digest = f"{sum(digest for _, digest in found.values()) % DIGEST_MODULUS:032x}"
     Manifest(plan, tuple(found[shard][0] for shard in plan.shards), digest).write(directory)
     return digest
-
-
-def make_directory(directory: Path) -> None:
-    """Makes `directory` where there is none; raises `UsageError`."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the directory {directory}: {error.strerror}") from error
 
 
 def _complete(directory: Path, plan: Plan) -> Materialized | None:

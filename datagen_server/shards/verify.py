@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from datagen_server.shards.disk import exclusive
 from datagen_server.shards.examine import Examined, examine
 from datagen_server.shards.file import read_description
-from datagen_server.shards.locking import exclusive
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.materialize import Found, quiet, write_manifest
 from datagen_server.shards.repair import Repair

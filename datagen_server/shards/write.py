@@ -11,8 +11,6 @@ Pages go through `pwrite`, not a writable map: a full disk is an error there, in
 """
 
 import json
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,12 +19,11 @@ import lmdb
 import xxhash
 
 from datagen_server.shards import checked
-from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard, StoredShard, sync_directory
+from datagen_server.shards.disk import partial_path, put_in_place, write_failure
+from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard, StoredShard
 from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
-from shared.errors import StreamingError
 from shared.spec import DatasetSpec
 
-PARTIAL_SUFFIX = ".partial"
 _CHUNK_BYTES = 2 * 2**20
 _MAX_CHUNK = 64
 _PAGE_BYTES = 65_536
@@ -49,8 +46,9 @@ class ShardWriter:
     """
 
     def __init__(self, directory: Path, plan: Plan, shard: Shard) -> None:
-        self._directory, self._plan, self._shard = directory, plan, shard
-        self._partial = directory / f".{shard.file}.{os.getpid()}{PARTIAL_SUFFIX}"
+        self._plan, self._shard = plan, shard
+        self._path = directory / shard.file
+        self._partial = partial_path(self._path)
         self._next = shard.first
         record_bytes = HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
         map_size = (shard.count + 64) * (record_bytes + _PAGE_BYTES)
@@ -60,7 +58,7 @@ class ShardWriter:
                 str(self._partial), subdir=False, lock=False, sync=False, map_size=map_size, mode=0o644, lib_version=0
             )
         except lmdb.Error as error:
-            raise self._failure(error) from error
+            raise write_failure(self._path, error) from error
 
     def append(self, records: Sequence[bytes]) -> None:
         """Writes the next chunk of records."""
@@ -69,19 +67,16 @@ class ShardWriter:
 
     def finish(self, digest: int) -> StoredShard:
         """Puts the shard, whole and lasting, under its name; digest: the sum of its samples' digests."""
-        path = self._directory / self._shard.file
         try:
             self._put([(PLAN_KEY, seal(self._plan, self._shard, digest))])
             self._env.sync(True)
             self._env.close()
-            _sync(self._partial)
-            os.replace(self._partial, path)
-            sync_directory(self._directory)
+            put_in_place(self._partial, self._path)
         except (lmdb.Error, OSError) as error:
-            raise self._failure(error) from error
+            raise write_failure(self._path, error) from error
         finally:
             self.abandon()
-        return StoredShard(self._shard, path.stat().st_size, checked.check(path, intact=True))
+        return StoredShard(self._shard, self._path.stat().st_size, checked.check(self._path, intact=True))
 
     def abandon(self) -> None:
         """Removes what was written, unless it is finished."""
@@ -93,15 +88,7 @@ class ShardWriter:
             with self._env.begin(write=True) as transaction:
                 transaction.cursor().putmulti(items, append=True)
         except lmdb.Error as error:
-            raise self._failure(error) from error
-
-    def _failure(self, error: lmdb.Error | OSError) -> StreamingError:
-        """LMDB calls a full disk an input/output error: ask the file system."""
-        free = shutil.disk_usage(self._directory).free
-        if free < _CHUNK_BYTES * 2:
-            problem = f"no space left in {self._directory} for {self._shard.file} ({free:,} bytes free)"
-            return StreamingError(f"{problem}; finished shards are kept: make room and run it again")
-        return StreamingError(f"cannot write {self._shard.file} in {self._directory}: {error}")
+            raise write_failure(self._path, error) from error
 
 
 def seal(plan: Plan, shard: Shard, digest: int) -> bytes:
@@ -116,11 +103,3 @@ def unseal(data: bytes) -> dict[str, Any] | None:
         return None
     described: dict[str, Any] = json.loads(data[8:])
     return described
-
-
-def _sync(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
