@@ -21,7 +21,7 @@ def partial_path(path: Path) -> Path:
 
 
 def put_in_place(partial: Path, path: Path) -> None:
-    """Gives what is at `partial` the name `path`, at once and for good: even a power cut leaves all of it or nothing."""
+    """Gives what is at `partial` the name `path`, in one step that a power cut undoes as a whole or not at all."""
     sync(partial)
     os.replace(partial, path)
     sync(path.parent)

@@ -4,9 +4,9 @@
     DIR/train/data.mdb, DIR/test/data.mdb  a split for each directory
     DIR/dict.txt                           optional: the alphabet; otherwise the characters that occur, sorted
 
-What surprises: opening reads every label and digests the files, for the alphabet and the fingerprint are facts about all
-samples: some seconds for each million labels, one for each gigabyte. Images are decoded on every read, and all must have
-the size of the first. Resizing would be a choice, and it is the owner's.
+What surprises: opening reads every label and digests the files, for the alphabet and the fingerprint are facts about
+all samples: some seconds for each million labels, one for each gigabyte. Images are decoded on every read, and all must
+have the size of the first. Resizing would be a choice, and it is the owner's.
 """
 
 import hashlib
@@ -76,7 +76,7 @@ class OcrLmdbSource:
         labels = np.empty((len(indices), spec.max_length), np.uint8)
         payloads = []
         for label, index in zip(labels, indices.tolist(), strict=True):
-            label[:] = label_of(file.text(index), spec.alphabet, spec.max_length)
+            label[:] = _label_of(file.text(index), spec)
             payloads.append(encode(file.image(index, spec.image_shape), codec))
         sizes = [] if codec is Codec.RAW else [len(payload) for payload in payloads]
         return Records(codec, payloads, np.array(sizes, np.uint32), labels)
@@ -95,6 +95,8 @@ class OcrFile:
         try:
             self._tree = Tree(self._fd)
             self.count = int(self._value(NUM_SAMPLES_KEY))
+            if self.count < 1:
+                raise ValueError(f"it says that it has {self.count} samples")
         except (DataLoss, ValueError) as error:
             raise UsageError(f"{path} is not an OCR LMDB: {error}") from error
 
@@ -117,9 +119,7 @@ class OcrFile:
         try:
             with Image.open(io.BytesIO(self._value(key)), formats=_FORMATS) as picture:
                 if shape and (picture.height, picture.width) != shape[:2]:
-                    raise ValueError(
-                        f"it is {picture.width}x{picture.height}, the first is {shape[1]}x{shape[0]} pixels"
-                    )
+                    raise ValueError(f"it has {picture.width}x{picture.height} pixels, not {shape[1]}x{shape[0]}")
                 return np.asarray(picture.convert("RGB"))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise DataLoss(f"{self._path}: {key.decode()} cannot be used as an image: {error}") from error
@@ -150,13 +150,22 @@ class OcrFile:
             raise DataLoss(f"{self._path}: {key.decode()} must be ASCII, got {value!r}") from error
 
 
+def _label_of(text: str, spec: DatasetSpec) -> NDArray[np.uint8]:
+    try:
+        return label_of(text, spec.alphabet, spec.max_length)
+    except ValueError as error:
+        raise DataLoss(f"the label {text!r} was not there when the file was opened; open it again") from error
+
+
 def _spec_of(files: list[OcrFile], dictionary: Path) -> DatasetSpec:
     """The spec that holds all samples: size of the first image, characters and lengths of all labels."""
     try:
         height, width, _ = files[0].image(0, None).shape
         occurring, lengths = set[str](), set[int]()
         for file in files:
-            for _, text in file.texts():
+            for key, text in file.texts():
+                if not text:
+                    raise DataLoss(f"{key.decode()} is empty; a label needs a character")
                 occurring.update(text)
                 lengths.add(len(text))
     except DataLoss as error:
