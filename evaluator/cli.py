@@ -59,7 +59,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=_positive, default=64, metavar="N", help="samples read at once; "
                         "changes no figure; default: %(default)s")  # fmt: skip
     parser.add_argument("--report", type=Path, metavar="DIR", help="write report.json there: every figure, every error")
-    parser.add_argument("--min-accuracy", type=_share, metavar="X", help="end with 1 when exact match is below, 0..1")
+    parser.add_argument(
+        "--min-accuracy", type=_fraction, metavar="X", help="end with 1 when exact match is below, 0..1"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     return parser
 
@@ -103,7 +105,7 @@ def _service(target: str | None, info: "CheckpointInfo") -> Iterator[str]:
         yield target
         return
     counts = {"train": info.split_count, "test": TEST_COUNT}
-    with embedded_service(spec=info.dataset_spec(), counts=counts) as embedded:
+    with embedded_service(counts, seed=info.dataset_spec().seed) as embedded:
         yield embedded
 
 
@@ -122,7 +124,9 @@ def _gate(evaluation: "Evaluation", min_accuracy: float | None) -> int:
     if min_accuracy is None or total.accuracy >= min_accuracy:
         return 0
     count = f"{total.correct:,} of {total.samples:,} samples"
-    print(f"evaluator: exact match {total.accuracy} ({count}) is below --min-accuracy {min_accuracy}", file=sys.stderr)
+    print(
+        f"evaluator: exact match {total.accuracy:.6g} ({count}) is below --min-accuracy {min_accuracy}", file=sys.stderr
+    )
     return 1
 
 
@@ -132,11 +136,11 @@ def _positive(text: str) -> int:
     return int(text)
 
 
-def _share(text: str) -> float:
+def _fraction(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"must be a share in 0..1, such as 0.99, got {text!r}")
+        raise argparse.ArgumentTypeError(f"must be a fraction in 0..1, such as 0.99, got {text!r}")
     return value

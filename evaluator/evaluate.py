@@ -61,15 +61,20 @@ def check_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset) -> N
     """Raises `ForeignDataset` that names what differs when the checkpoint was not trained on this data set."""
     if info.fingerprint == dataset.fingerprint:
         return
-    trained, served = asdict(info.dataset_spec()), asdict(dataset.spec)
-    differing = [name for name, value in trained.items() if value != served[name]]
+    spec = info.dataset_spec()
+    trained, served = asdict(spec), asdict(dataset.spec)
+    differing = [
+        f"{name} {trained[name]!r} (here {served[name]!r})" for name in trained if trained[name] != served[name]
+    ]
     if differing:
-        facts = ", ".join(f"{name} {trained[name]!r} (here {served[name]!r})" for name in differing)
-        way_out = "give --datagen a service of that data set, or leave --datagen out to start one"
-        raise ForeignDataset(f"{checkpoint} was trained on another data set: {facts}; {way_out}")
-    prints = f"fingerprint {info.fingerprint[:12]} (here {dataset.fingerprint[:12]})"
-    way_out = "give --datagen a service that runs the versions it was trained with"
-    raise ForeignDataset(f"{checkpoint} was trained on the same spec, drawn by another renderer: {prints}; {way_out}")
+        problem, way_out = f"another data set: {', '.join(differing)}", "give --datagen a service of that data set"
+        if spec == DatasetSpec(seed=spec.seed):
+            way_out += ", or leave --datagen out to start one"
+    else:
+        prints = f"fingerprint {info.fingerprint[:12]} (here {dataset.fingerprint[:12]})"
+        problem = f"the same spec, drawn by another renderer: {prints}"
+        way_out = "give --datagen a service that runs the versions it was trained with"
+    raise ForeignDataset(f"{checkpoint} was trained on {problem}; {way_out}")
 
 
 def check_batch_size(batch_size: int, spec: DatasetSpec) -> None:

@@ -63,10 +63,13 @@ def write_report(evaluation: Evaluation, folder: Path) -> Path:
 
 
 def show(evaluation: Evaluation, report: Path | None) -> None:
-    """Prints figures for a person: a table by length, then a line for each other figure; no lines drawn in a file."""
-    console = Console(highlight=False)
-    console.print(_table(evaluation, box.SIMPLE_HEAD if console.is_terminal else None))
+    """Prints figures for a person: exact match, a table by length, then a line for each of the others."""
     figures = evaluation.figures
+    low, high = figures.total.ci95
+    headline = f"exact match {figures.total.accuracy:.2%} of {figures.total.samples:,} {evaluation.split} samples"
+    console = Console(highlight=False)
+    console.print(f"[bold]{headline}[/bold], 95% interval {low:.2%} to {high:.2%}\n")
+    console.print(_table(evaluation, box.SIMPLE_HEAD if console.is_terminal else None))
     facts = {
         "coverage": f"{figures.total.samples:,}/{evaluation.dataset.counts[evaluation.split]:,} samples, each once",
         "character errors": f"{figures.character_error_rate:.3%} of characters",
@@ -78,7 +81,7 @@ def show(evaluation: Evaluation, report: Path | None) -> None:
     }
     if report is not None:
         facts["report"] = f"{report}, with the {len(figures.misread):,} misread samples"
-    print("\n".join(f"{name:17} {value}" for name, value in facts.items()))
+    print("\n" + "\n".join(f"{name:17} {value}" for name, value in facts.items()))
 
 
 def _table(evaluation: Evaluation, lines: box.Box | None) -> Table:

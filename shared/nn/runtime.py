@@ -22,10 +22,12 @@ _TARGETS = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}
 
 def set_device(device: Device) -> None:
     """Chooses where networks run from now on; raises `UsageError` where MindSpore finds no such device."""
+    if ms.get_context("device_target") == _TARGETS[device]:
+        return  # MindSpore refuses to be told twice once it has computed something.
     try:
         ms.set_device(_TARGETS[device])
     except (RuntimeError, ValueError) as error:
-        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+        reason = " ".join(str(error).split()).partition(". ")[0]
         raise UsageError(f"--device {device} is not available here ({reason}); try --device cpu") from error
 
 
