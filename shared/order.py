@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,15 +46,15 @@ class EpochOrder:
         left = math.isqrt(self.count - 1) + 1
         return np.uint64(left), np.uint64(-(-self.count // left))
 
-    def indices(self, positions: NDArray[np.integer]) -> Positions:
+    def indices(self, positions: NDArray[np.integer[Any]]) -> Positions:
         """The sample index at each position: uint64 [n] for integers [n] in 0..count-1; `IndexError` outside."""
         return self._walk(positions, self._forward)
 
-    def positions(self, indices: NDArray[np.integer]) -> Positions:
+    def positions(self, indices: NDArray[np.integer[Any]]) -> Positions:
         """The inverse of `indices`: where in the epoch each sample is read."""
         return self._walk(indices, self._backward)
 
-    def _walk(self, values: NDArray[np.integer], permute: Callable[[Positions], Positions]) -> Positions:
+    def _walk(self, values: NDArray[np.integer[Any]], permute: Callable[[Positions], Positions]) -> Positions:
         if values.size and (int(values.min()) < 0 or int(values.max()) >= self.count):
             raise IndexError(f"must be in 0..{self.count - 1}, got {int(values.min())}..{int(values.max())}")
         result = values.astype(np.uint64)

@@ -1,7 +1,7 @@
 """The immutable description of a data set.
 
-What surprises: split sizes are no part of `DatasetSpec`. A sample is a function of (spec, split name, index) alone, so a
-split can grow without changing a single one of its samples.
+What surprises: split sizes are no part of `DatasetSpec`. A sample is a function of (spec, split name, index) alone, so
+a split can grow without changing a single one of its samples.
 """
 
 import hashlib

@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import mindspore as ms
-from shared.client import DatasetClient
 
+from shared.client import DatasetClient
 from shared.errors import StreamingError, UsageError
 from shared.nn.checkpoint import CheckpointInfo, load_parameters, read_info, save_checkpoint, weights_digest
 from shared.nn.runtime import Device
@@ -59,7 +59,10 @@ class Summary:
 
 
 class Trainer:
-    """One rank's run: goes on where the newest checkpoint ends and trains to the last step."""
+    """One rank's run: goes on where the newest checkpoint ends and trains to the last step.
+
+    Making one starts reading, and MindSpore then takes the signals for itself: set handlers afterwards.
+    """
 
     def __init__(
         self,
@@ -78,17 +81,15 @@ class Trainer:
         self.step: TrainStep = build_step(config, client.dataset.spec, self.slice.batch_size, self.num_steps, device)
         self.done, self.elapsed_s, self.checkpoint = 0, 0.0, ""
         self._stopping = False
-        self._source: BatchSource | None = None
         self._restore()
+        self._open_stream()
 
     def stop(self) -> None:
         """Ends the run after the step under way, with a checkpoint. Safe to call from a signal handler."""
         self._stopping = True
-        if self._source is not None:
-            self._source.close()
+        self._source.close()
 
-    def train(self) -> Summary:
-        """Takes the steps that are left; raises the stream's own error when the data cannot be had."""
+    def _open_stream(self) -> None:
         plan = ReadingPlan(
             split=SPLIT,
             slice=self.slice,
@@ -99,11 +100,16 @@ class Trainer:
             codec=self.config.codec,
             prefetch=self.config.prefetch,
         )
-        source = self._source = BatchSource(self.client, plan)
+        self._source = BatchSource(self.client, plan)
+        rows = generator_dataset(self._source, self.config.prefetch).create_tuple_iterator(num_epochs=1)
+        self._rows: Iterator[tuple[ms.Tensor, ms.Tensor]] = iter(rows)
+
+    def train(self) -> Summary:
+        """Takes the steps that are left; raises the stream's own error when the data cannot be had."""
         try:
-            totals = self._steps(source)
+            totals = self._steps()
         finally:
-            source.close()
+            self._source.close()
         return Summary(
             steps=self.done,
             num_steps=self.num_steps,
@@ -114,11 +120,10 @@ class Trainer:
             weights_digest=weights_digest(self.step.weights),
         )
 
-    def _steps(self, source: BatchSource) -> Totals:
+    def _steps(self) -> Totals:
         config, totals, interval, saved_at = self.config, Totals(), Totals(), -1
-        rows = iter(generator_dataset(source, config.prefetch).create_tuple_iterator(num_epochs=1))
         while self.done < self.num_steps:
-            took = self._take_step(rows, source)
+            took = self._take_step()
             if took is None:
                 break
             interval += took
@@ -133,17 +138,17 @@ class Trainer:
             self._save()
         return totals
 
-    def _take_step(self, rows: Iterator[tuple[ms.Tensor, ms.Tensor]], source: BatchSource) -> Totals | None:
+    def _take_step(self) -> Totals | None:
         """One step; None when the run was asked to stop."""
         started = time.perf_counter()
         try:
             if self._stopping:
                 return None
-            images, labels = next(rows)
+            images, labels = next(self._rows)
         except (StopIteration, RuntimeError) as error:
             if self._stopping:
                 return None
-            raise source.error or error from error
+            raise self._source.error or error from error
         waited = time.perf_counter()
         result = self.step.run(images, labels)
         if not math.isfinite(result.loss):

@@ -53,8 +53,8 @@ class Ink(nn.Cell):
 
     A captcha is drawn in one colour on one ground, so its own lightest and darkest pixels are the scale. The darkest
     are dots and curve, drawn at full strength; digits are pasted through a mask of their luma, so the digits of dark
-    captchas are paler than their dots. Dividing by that known strength makes all digits alike;
-    what is darker still is noise and is cut at 1.2.
+    captchas are paler than their dots. Dividing by that known strength makes all digits alike; what is darker than a
+    digit is noise and is cut. (Cutting at twice a digit's strength left 79 errors where cutting at it left 24.)
 
     The ground must not be zero: with ground 0 a thousand steps reached 21%, with -0.6 four hundred reached 98%.
     """
@@ -71,7 +71,7 @@ class Ink(nn.Cell):
         luma = ops.matmul(rows, self.luma).reshape(num, height * width)
         light, dark = luma.max(axis=1, keepdims=True), luma.min(axis=1, keepdims=True)
         strength = ops.clamp(dark * _MASK_GAIN, 0.04, 1.0)
-        ink = ops.clamp((light - luma) / ((light - dark + 1.0) * strength), 0.0, 1.2)
+        ink = ops.clamp((light - luma) / ((light - dark + 1.0) * strength), 0.0, 1.0)
         return ((ink - 0.15) * 4.0).reshape(num, height, width)
 
 

@@ -46,7 +46,7 @@ def _oracle(network: CaptchaNetwork, images: NDArray[np.uint8], backward: bool) 
         luma = image @ [0.299, 0.587, 0.114]
         strength = min(max(luma.min() * 1.97 / 255, 0.04), 1.0)
         ink = (luma.max() - luma) / (luma.max() - luma.min() + 1) / strength
-        ink = (np.clip(ink, 0, 1.2) - 0.15) * 4
+        ink = (np.clip(ink, 0, 1) - 0.15) * 4
         frames.append([ink[:, 3 * t : 3 * t + 3].reshape(-1) for t in range(SPEC.num_frames)])
     hidden = _lstm(np.array(frames).transpose(1, 0, 2), weights, "first")
     hidden = _lstm(hidden[::-1], weights, "second")[::-1] if backward else _lstm(hidden, weights, "second")
