@@ -75,6 +75,7 @@ class WorkerPool(Executor):
             while cancel_futures:
                 if task := self._tasks.get_nowait():
                     task.future.cancel()
+                    task.future.set_running_or_notify_cancel()
         self._tasks.put(None)
         if wait:
             for attendant in self._attendants:
