@@ -73,7 +73,7 @@ class _Forward(nn.Cell):
         return self.signal(ops.concat((logits.reshape(-1), self.loss(logits, labels))))
 
     def run(self, images: NDArray[np.uint8], labels: NDArray[np.int32]) -> NDArray[np.float32]:
-        return self.signal.wait(self(ms.Tensor(images), ms.Tensor(labels)))
+        return self.signal.run(self, ms.Tensor(images), ms.Tensor(labels))
 
 
 def _fill_up(rows: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:

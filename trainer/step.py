@@ -52,7 +52,7 @@ class TrainStep(nn.Cell):
 
     def run(self, images: ms.Tensor, labels: ms.Tensor) -> StepResult:
         """Takes the step and sleeps until it is done."""
-        values: NDArray[np.float32] = self.signal.wait(self(images, labels))
+        values: NDArray[np.float32] = self.signal.run(self, images, labels)
         return StepResult(loss=float(values[0]), grad_norm=float(values[1]))
 
     def learning_rate(self, global_step: int) -> float:

@@ -6,6 +6,10 @@ operation of a compiled step is a `Signal`, which hands its value to Python and 
 """
 
 import queue
+import signal
+import threading
+import threading
+from collections.abc import Callable
 from typing import Literal, get_args
 
 import mindspore as ms
@@ -32,9 +36,9 @@ def set_device(device: Device) -> None:
 
 
 class Signal(nn.Cell):
-    """Passes a tensor through and lets `wait()` sleep until it has been computed.
+    """Passes a tensor through and lets `run` sleep until it is there.
 
-    On CPU an `ops.Custom` Python function does it. Devices with a queue of their own do not spin: there `wait` reads
+    On CPU an `ops.Custom` Python function does it. Devices with a queue of their own do not spin: there `run` reads
     the tensor itself (by the documents; not run on a device).
     """
 
@@ -52,10 +56,21 @@ class Signal(nn.Cell):
             return self.hand_over(value)
         return value
 
-    def wait(self, value: ms.Tensor) -> NDArray[np.float32]:
-        """The contents of `value`, the compiled function's result, once they are there."""
+    def run(self, compiled: Callable[..., ms.Tensor], *inputs: ms.Tensor) -> NDArray[np.float32]:
+        """The contents of `compiled(*inputs)`, a function that ends with this cell; sleeps until they are there."""
+        on_interrupt = signal.getsignal(signal.SIGINT)
+        value = compiled(*inputs)
+        # MindSpore's compiler leaves a handler behind that turns Ctrl-C into SIGTERM.
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, on_interrupt)
         return self._values.get() if self.on_cpu else value.asnumpy()
 
     def _put(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
         self._values.put(value.copy())
         return value
+
+
+def _take_back_ctrl_c() -> None:
+    """Each call of a compiled function leaves a SIGINT handler of MindSpore's that ends the process by SIGTERM."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
