@@ -33,7 +33,7 @@ class DatasetServicer:
         self._free_streams = threading.BoundedSemaphore(max_streams)
         self._draining = threading.Event()
 
-    def handler(self) -> grpc.GenericRpcHandler[bytes, bytes]:
+    def handler(self) -> "grpc.GenericRpcHandler[bytes, bytes]":
         """To be added to a `grpc.Server`."""
         unary, stream = grpc.unary_unary_rpc_method_handler, grpc.unary_stream_rpc_method_handler
         methods = {

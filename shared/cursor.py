@@ -127,7 +127,7 @@ class Cursor:
             self._expired = False
             self._overdue += 1
             limit_s = self._patience.read_timeout_s * 2 ** (self._overdue - 1)
-            return Unavailable(f"the data set service at {service.target} sent nothing for {limit_s:.0f} s")
+            return Unavailable(f"the data set service at {service.target} sent nothing for {limit_s:g} s")
         problem = from_rpc_error(error, service.target)
         if not is_transient(error):
             raise problem from error

@@ -1,0 +1,20 @@
+"""`python -m tests.toy_server PORT ...`: the real server over toy data, for tests that kill, freeze or starve it."""
+
+import argparse
+import sys
+
+from datagen_server.server import DatasetServer, Listen, serve_until_stopped
+from shared.spec import DatasetSpec
+from tests.toys import TOY_COUNTS, TOY_SPEC, ToySource
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--width", type=int, default=TOY_SPEC.width)
+    parser.add_argument("--height", type=int, default=TOY_SPEC.height)
+    parser.add_argument("--train", type=int, default=TOY_COUNTS["train"])
+    options = parser.parse_args()
+    spec = DatasetSpec(width=options.width, height=options.height)
+    source = ToySource(spec, {**TOY_COUNTS, "train": options.train})
+    server = DatasetServer(source, Listen("127.0.0.1", options.port))
+    sys.exit(serve_until_stopped(server, stop_with_stdin=True))

@@ -1,0 +1,71 @@
+"""A data set that costs nothing, for tests of everything but rendering: samples computed from (split, index)."""
+
+import time
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.batch import Batch, Records
+from shared.codec import Codec, encode
+from shared.seeding import sample_key
+from shared.spec import Dataset, DatasetSpec
+
+TOY_SPEC = DatasetSpec(width=24, height=16)
+TOY_COUNTS: Mapping[str, int] = {"train": 1000, "test": 130}
+TOY_FINGERPRINT = "0123456789abcdef" * 4
+
+
+class ToySource:
+    """A `SampleSource` whose reads take `delay_s`; `num_cancelled` tells how many were cancelled before they began."""
+
+    codecs: tuple[Codec, ...] = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    kind = "toy"
+
+    def __init__(
+        self, spec: DatasetSpec = TOY_SPEC, counts: Mapping[str, int] = TOY_COUNTS, delay_s: float = 0.0
+    ) -> None:
+        self.dataset = Dataset(spec=spec, counts=counts, fingerprint=TOY_FINGERPRINT)
+        self._delay_s = delay_s
+        self._pool = ThreadPoolExecutor(1, "toy")
+        self.reads: list[Future[Records]] = []
+
+    def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> Future[Records]:
+        """Starts computing."""
+        self.reads.append(self._pool.submit(self._compute, split, indices, codec))
+        return self.reads[-1]
+
+    def close(self) -> None:
+        """Ends the thread."""
+        self._pool.shutdown(cancel_futures=True)
+
+    @property
+    def num_cancelled(self) -> int:
+        return sum(read.cancelled() for read in self.reads)
+
+    def _compute(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> Records:
+        time.sleep(self._delay_s)
+        images, labels = toy_samples(self.dataset.spec, split, indices)
+        payloads = [encode(image, codec) for image in images]
+        sizes = [] if codec is Codec.RAW else [len(payload) for payload in payloads]
+        return Records(codec, payloads, np.array(sizes, np.uint32), labels)
+
+
+def toy_samples(
+    spec: DatasetSpec, split: str, indices: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Images uint8 [n, height, width, 3] and labels uint8 [n, max_length] of the toy data set."""
+    images = np.empty((len(indices), *spec.image_shape), np.uint8)
+    labels = np.full((len(indices), spec.max_length), spec.blank, np.uint8)
+    for image, label, index in zip(images, labels, indices.tolist(), strict=True):
+        key = sample_key(spec.seed, split, index)
+        image[:] = np.resize(np.frombuffer(key.to_bytes(32, "little"), np.uint8), spec.image_shape)
+        label[: 1 + key % spec.max_length] = key % len(spec.alphabet)
+    return images, labels
+
+
+def same_as_toy(batch: Batch, spec: DatasetSpec, split: str) -> bool:
+    """Whether a batch holds the toy samples of its indices."""
+    images, labels = toy_samples(spec, split, batch.indices)
+    return np.array_equal(images, batch.images) and np.array_equal(labels, batch.labels)
