@@ -76,7 +76,7 @@ def show(evaluation: Evaluation, report: Path | None) -> None:
         "CTC loss": f"{figures.loss:.4f} a sample",
         "calibration": f"confidence is off by {figures.calibration_error:.2%} on average",
         "throughput": f"{evaluation.images_per_s:,.0f} images/s, {evaluation.time_s:,.1f} s",
-        "data set": f"{evaluation.split}, fingerprint {evaluation.dataset.fingerprint}",
+        "data set": f"{evaluation.split}, fingerprint {evaluation.dataset.fingerprint[:12]}",
         "checkpoint": str(evaluation.checkpoint),
     }
     if report is not None:
@@ -85,7 +85,7 @@ def show(evaluation: Evaluation, report: Path | None) -> None:
 
 
 def _table(evaluation: Evaluation, lines: box.Box | None) -> Table:
-    table = Table(box=lines, pad_edge=False, header_style="bold")
+    table = Table(box=lines, show_edge=False, pad_edge=False, header_style="bold")
     for heading in ("characters", "samples", "correct", "exact match", "95% interval"):
         table.add_column(heading, justify="left" if heading == "characters" else "right", no_wrap=True)
     for length, score in evaluation.figures.by_length.items():

@@ -68,9 +68,3 @@ class Signal(nn.Cell):
     def _put(self, value: NDArray[np.float32]) -> NDArray[np.float32]:
         self._values.put(value.copy())
         return value
-
-
-def _take_back_ctrl_c() -> None:
-    """Each call of a compiled function leaves a SIGINT handler of MindSpore's that ends the process by SIGTERM."""
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
