@@ -10,9 +10,9 @@ from pathlib import Path
 from types import FrameType
 
 from shared.client import connect
-from shared.embedded import embedded_service
-
 from shared.command import CommandParser
+from shared.embedded import embedded_service
+from trainer.agreement import SPLIT
 from trainer.config import PRESETS, TrainerConfig, load_config
 from trainer.progress import TrainingProgress
 from trainer.run_dir import RunDir
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     run, config = _open_run(options)
     # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
     from shared.nn.runtime import set_device
-    from trainer.loop import SPLIT, Trainer
+    from trainer.loop import Trainer
 
     set_device(options.device)
     with _service(options.datagen, config) as target, connect(target) as client, TrainingProgress() as progress:
@@ -79,7 +79,7 @@ def _open_run(options: argparse.Namespace) -> tuple[RunDir, TrainerConfig]:
     if options.resume:
         return run, run.reopen(options.config, overrides)
     run.check_new()
-    return run, load_config(PRESETS[options.preset], options.config, overrides)
+    return run, load_config(PRESETS[options.preset], options.config, overrides).for_ranks(1)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import difflib
 import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -68,6 +68,10 @@ class TrainerConfig(BaseModel):
     """Batches that a rank holds ahead of the training step."""
     train_samples: int = Field(400_000, ge=1, le=2**48)
     """Size of the train split of the embedded service; with --datagen the service says."""
+
+    def for_ranks(self, ranks: int) -> Self:
+        """With the global batch that `ranks` ranks take, which resuming on another number of ranks keeps."""
+        return self.model_copy(update={"global_batch_size": self.global_batch_size or self.batch_size * ranks})
 
     def digest(self) -> str:
         """SHA-256 over all keys and values."""

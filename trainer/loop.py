@@ -8,22 +8,22 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import mindspore as ms
+import numpy as np
+from numpy.typing import NDArray
 
 from shared.client import DatasetClient
-from shared.errors import StreamingError, UsageError
+from shared.errors import StreamingError
 from shared.nn.checkpoint import CheckpointInfo, load_parameters, read_info, save_checkpoint, weights_digest
 from shared.nn.runtime import Device
 from shared.nn.stream import BatchSource, ReadingPlan, generator_dataset
-from shared.sharding import RankSlice
-from shared.spec import Dataset
+from trainer.agreement import SPLIT, check_resumable, plan_slice
 from trainer.config import TrainerConfig
-from trainer.run_dir import MetricsRow, RunDir
+from trainer.ranks import ALONE, Ranks, check_same
+from trainer.receipt_files import Reading, ReceiptWriter
+from trainer.run_dir import MetricsRow, RunDir, Summary
 from trainer.step import TrainStep, build_step
-
-SPLIT = "train"
 
 
 @dataclass
@@ -33,7 +33,8 @@ class Totals:
     steps: int = 0
     loss: float = 0.0
     grad_norm: float = 0.0
-    wait_s: float = 0.0
+    wait_s: NDArray[np.float32] | float = 0.0
+    "[ranks], once a step has been added."
     time_s: float = 0.0
 
     def __iadd__(self, other: "Totals") -> "Totals":
@@ -41,21 +42,9 @@ class Totals:
             setattr(self, name, getattr(self, name) + value)
         return self
 
-
-@dataclass(frozen=True)
-class Summary:
-    """What a finished or interrupted run says of itself."""
-
-    steps: int
-    "Steps done since the start of training."
-    num_steps: int
-    "Steps asked for."
-    train_s: float
-    "Over all restarts."
-    images_per_s: float
-    wait_share: float
-    checkpoint: str
-    weights_digest: str
+    def wait_shares(self) -> list[float]:
+        """Time waited for data / time, of each rank."""
+        return [round(float(wait_s) / max(self.time_s, 1e-9), 4) for wait_s in np.atleast_1d(self.wait_s)]
 
 
 class Trainer:
@@ -71,23 +60,26 @@ class Trainer:
         run: RunDir,
         device: Device,
         report: Callable[[MetricsRow, int], None],
+        ranks: Ranks = ALONE,
     ) -> None:
-        _check_agreement(config, client.dataset)
         self.config, self.client, self.run, self.device, self.report = config, client, run, device, report
-        self.slice = RankSlice(
-            count=client.dataset.counts[SPLIT], global_batch_size=config.global_batch_size or config.batch_size
-        )
+        self.ranks, self.slice = ranks, plan_slice(config, client.dataset, ranks.rank, ranks.ranks)
         self.num_steps = config.steps or config.epoch_size * self.slice.num_steps
-        self.step: TrainStep = build_step(config, client.dataset.spec, self.slice.batch_size, self.num_steps, device)
+        spec, batch_size = client.dataset.spec, self.slice.batch_size
+        self.step: TrainStep = build_step(config, spec, batch_size, self.num_steps, device, ranks)
         self.done, self.elapsed_s, self.checkpoint = 0, 0.0, ""
-        self._stopping = False
+        self._stopping = self._stopped = False
         self._restore()
         self._open_stream()
 
     def stop(self) -> None:
-        """Ends the run after the step under way, with a checkpoint. Safe to call from a signal handler."""
+        """Ends the run after the step under way, with a checkpoint. Safe to call from a signal handler.
+
+        Among several ranks it takes one step more: by that step all of them know, and stop together.
+        """
         self._stopping = True
-        self._source.close()
+        if self.ranks == ALONE:
+            self._source.close()
 
     def _open_stream(self) -> None:
         plan = ReadingPlan(
@@ -102,27 +94,30 @@ class Trainer:
         )
         self._source = BatchSource(self.client, plan)
         rows = generator_dataset(self._source, self.config.prefetch).create_tuple_iterator(num_epochs=1)
-        self._rows: Iterator[tuple[ms.Tensor, ms.Tensor]] = iter(rows)
+        self._rows: Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]] = iter(rows)
 
     def train(self) -> Summary:
         """Takes the steps that are left; raises the stream's own error when the data cannot be had."""
+        check_same(self.ranks, "weights, optimizer or steps done", f"{self.done} {weights_digest(self.step.state())}")
+        self._receipts = ReceiptWriter(self.run.receipts, self._reading())
         try:
             totals = self._steps()
         finally:
             self._source.close()
+            self._receipts.close()
         return Summary(
             steps=self.done,
             num_steps=self.num_steps,
             train_s=round(self.elapsed_s, 1),
             images_per_s=round(totals.steps * self.slice.global_batch_size / max(totals.time_s, 1e-9), 1),
-            wait_share=round(totals.wait_s / max(totals.time_s, 1e-9), 4),
+            wait_share=max(totals.wait_shares()),
             checkpoint=self.checkpoint,
             weights_digest=weights_digest(self.step.weights),
         )
 
     def _steps(self) -> Totals:
         config, totals, interval, saved_at = self.config, Totals(), Totals(), -1
-        while self.done < self.num_steps:
+        while self.done < self.num_steps and not self._stopped:
             took = self._take_step()
             if took is None:
                 break
@@ -142,23 +137,26 @@ class Trainer:
         """One step; None when the run was asked to stop."""
         started = time.perf_counter()
         try:
-            if self._stopping:
+            if self._stopping and self.ranks == ALONE:
                 return None
-            images, labels = next(self._rows)
+            images, labels, indices = next(self._rows)
         except (StopIteration, RuntimeError) as error:
-            if self._stopping:
+            if self._stopping and self.ranks == ALONE:
                 return None
             raise self._source.error or error from error
-        waited = time.perf_counter()
-        result = self.step.run(images, labels)
+        waited_s = time.perf_counter() - started
+        result = self.step.run(images, labels, stop=self._stopping, wait_s=waited_s)
         if not math.isfinite(result.loss):
             raise StreamingError(f"the loss of step {self.done + 1} is {result.loss}; lower learning_rate or clip_norm")
         self.done += 1
+        self._stopped = result.stop
+        self._receipts.add(self.done, indices.asnumpy())
         time_s = time.perf_counter() - started
         self.elapsed_s += time_s
-        return Totals(1, result.loss, result.grad_norm, waited - started, time_s)
+        return Totals(1, result.loss, result.grad_norm, result.wait_s, time_s)
 
     def _log(self, interval: Totals) -> None:
+        shares = interval.wait_shares()
         row = MetricsRow(
             step=self.done,
             epoch=self._epoch_and_step()[0],
@@ -166,10 +164,12 @@ class Trainer:
             grad_norm=interval.grad_norm / interval.steps,
             lr=self.step.learning_rate(self.done - 1),
             images_per_s=round(interval.steps * self.slice.global_batch_size / interval.time_s, 1),
-            wait_share=round(interval.wait_s / interval.time_s, 4),
+            wait_share=max(shares),
             elapsed_s=round(self.elapsed_s, 2),
+            rank_wait_shares=shares,
         )
-        self.run.append_metrics(row)
+        if self.ranks.rank == 0:
+            self.run.append_metrics(row)
         self.report(row, self.num_steps)
 
     def _epoch_and_step(self) -> tuple[int, int]:
@@ -178,6 +178,13 @@ class Trainer:
         return epoch + 1, min(step + 1, self.done)
 
     def _save(self) -> None:
+        """Rank 0 writes, after all have their receipts on the disk and agree on the weights."""
+        self._receipts.sync()
+        check_same(self.ranks, "weights", weights_digest(self.step.weights))
+        if self.ranks.rank == 0:
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
         epoch, step = self._epoch_and_step()
         dataset = self.client.dataset
         info = CheckpointInfo(
@@ -201,29 +208,21 @@ class Trainer:
         newest = self.run.newest_checkpoint(self.config)
         if newest is not None:
             info = read_info(newest)
-            _check_resumable(info, self.client.dataset, self.slice, newest)
+            check_resumable(info, self.client.dataset, self.slice, newest)
             self.done = load_parameters(newest, self.step.state())
             self.elapsed_s, self.checkpoint = info.elapsed_s, str(newest)
-        self.run.cut_metrics(self.done)
+        if self.ranks.rank == 0:
+            self.run.cut_metrics(self.done)
 
-
-def _check_agreement(config: TrainerConfig, dataset: Dataset) -> None:
-    spec = dataset.spec
-    facts = {"max_captcha_digits": spec.max_length, "captcha_width": spec.width, "captcha_height": spec.height}
-    for key, value in facts.items():
-        if getattr(config, key) != value:
-            raise UsageError(f"{key} is {getattr(config, key)} but the data set's is {value}; pass -o {key}={value}")
-    if SPLIT not in dataset.counts:
-        raise UsageError(f"the data set has no split {SPLIT!r}, only {', '.join(dataset.counts)}")
-
-
-def _check_resumable(info: CheckpointInfo, dataset: Dataset, rank_slice: RankSlice, path: Path) -> None:
-    for what, was, now in (
-        ("fingerprint", info.fingerprint, dataset.fingerprint),
-        ("train count", info.split_count, rank_slice.count),
-        ("global_batch_size", info.global_batch_size, rank_slice.global_batch_size),
-    ):
-        if was != now:
-            raise UsageError(
-                f"cannot resume from {path}: its {what} is {was}, this run's is {now}; use the same data set"
-            )
+    def _reading(self) -> Reading:
+        return Reading(
+            resumed_after=self.done,
+            rank=self.ranks.rank,
+            ranks=self.ranks.ranks,
+            split=SPLIT,
+            count=self.slice.count,
+            global_batch_size=self.slice.global_batch_size,
+            order_seed=self.config.seed,
+            shuffle=self.config.shuffle,
+            fingerprint=self.client.dataset.fingerprint,
+        )

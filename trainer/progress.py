@@ -2,16 +2,13 @@
 
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from shared.spec import Dataset
-from trainer.run_dir import MetricsRow
-
-if TYPE_CHECKING:
-    from trainer.loop import Summary
+from trainer.run_dir import MetricsRow, Summary
 
 
 class TrainingProgress:
@@ -59,7 +56,7 @@ class TrainingProgress:
         parts = f"step {row.step:>6,}/{num_steps:,}", f"loss {row.loss:8.4f}", f"{row.images_per_s:5,.0f} images/s"
         print("  ".join((*parts, f"wait {row.wait_share:5.1%}", f"{left} left")), file=sys.stderr, flush=True)
 
-    def finish(self, summary: "Summary") -> None:
+    def finish(self, summary: Summary) -> None:
         """The last words of a run, on stdout."""
         if self._bar is not None:
             self._bar.stop()

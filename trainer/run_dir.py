@@ -3,6 +3,8 @@
 RUN/config.yaml      all keys, defaults filled in
 RUN/metrics.jsonl    one line per log interval
 RUN/checkpoints/     warpctc-EPOCH-STEP.ckpt and .json
+RUN/receipts/        rank-N.jsonl: what each rank consumed
+RUN/logs/            what the processes of several ranks had to say, MindSpore's noise included
 """
 
 import json
@@ -13,6 +15,7 @@ from pathlib import Path
 from shared.errors import UsageError
 from shared.nn.checkpoint import list_checkpoints
 from trainer.config import TrainerConfig, dump_config, load_config
+from trainer.receipt_files import FOLDER
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,28 @@ class MetricsRow:
     lr: float
     images_per_s: float
     wait_share: float
-    "Time waited for data / time."
+    "Time waited for data / time, of the rank that waited longest."
     elapsed_s: float
     "Training time until here, over all restarts."
+    rank_wait_shares: list[float]
+    "One per rank: a starved rank keeps all others waiting, but only its own share shows it."
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a finished or interrupted run says of itself."""
+
+    steps: int
+    "Steps done since the start of training."
+    num_steps: int
+    "Steps asked for."
+    train_s: float
+    "Over all restarts."
+    images_per_s: float
+    wait_share: float
+    "Of the rank that waited longest."
+    checkpoint: str
+    weights_digest: str
 
 
 class RunDir:
@@ -40,6 +62,8 @@ class RunDir:
         self.path = path
         self.config_file = path / "config.yaml"
         self.metrics_file = path / "metrics.jsonl"
+        self.receipts = path / FOLDER
+        self.logs = path / "logs"
 
     def check_new(self) -> None:
         """Raises `UsageError` when the directory already holds a run."""

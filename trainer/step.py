@@ -1,4 +1,8 @@
-"""One optimizer step, compiled whole: forward, CTC loss, backward, clip, Adam."""
+"""One optimizer step, compiled whole: forward, CTC loss, backward, mean over the ranks, clip, Adam.
+
+What surprises: gradients are averaged first and clipped then, by the norm of the average. So the step is the one that a
+single rank would take with the same global batch.
+"""
 
 from dataclasses import dataclass
 
@@ -12,6 +16,7 @@ from shared.nn.network import CaptchaNetwork, NetworkSpec
 from shared.nn.runtime import Device, Signal
 from shared.spec import DatasetSpec
 from trainer.config import TrainerConfig
+from trainer.ranks import MeanOverRanks, Ranks
 from trainer.schedule import WarmupCosine
 
 
@@ -20,16 +25,30 @@ class StepResult:
     """What a step leaves besides the new weights."""
 
     loss: float
-    "Mean CTC loss over the batch, before the update."
+    "Mean CTC loss over the global batch, before the update."
     grad_norm: float
-    "Global norm of the gradients, before clipping."
+    "Global norm of the averaged gradients, before clipping."
+    stop: bool
+    "Whether any rank wants to stop after this step."
+    wait_s: NDArray[np.float32]
+    "[ranks] seconds that each rank waited for this step's data."
 
 
 class TrainStep(nn.Cell):
-    """images uint8 [n, h, w, 3], labels int32 [n, max_length] -> float32 [2]: loss, gradient norm; updates weights."""
+    """images uint8 [n, h, w, 3], labels int32 [n, max_length], notes float32 [1 + ranks] -> float32 [3 + ranks].
+
+    Updates the weights. Notes are a rank's wish to stop and its own waiting time at its own place; the result is the
+    gradient norm, then the means over all ranks of loss and notes.
+    """
 
     def __init__(
-        self, network: CaptchaNetwork, loss: CtcLoss, config: TrainerConfig, num_steps: int, device: Device
+        self,
+        network: CaptchaNetwork,
+        loss: CtcLoss,
+        config: TrainerConfig,
+        num_steps: int,
+        device: Device,
+        ranks: Ranks,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.network, self.loss, self.clip_norm = network, loss, config.clip_norm
@@ -37,23 +56,33 @@ class TrainStep(nn.Cell):
         self.rate = WarmupCosine(config.learning_rate, config.warmup_steps, num_steps)
         self.optimizer = nn.Adam(self.weights, self.rate)
         self.gradient = ms.value_and_grad(self._forward, None, self.weights)
+        self.ranks = ranks
+        self.mean = MeanOverRanks(ranks.ranks, [tuple(weight.shape) for weight in self.weights])
         self.signal = Signal(device)
 
     @ms.jit
-    def construct(self, images: ms.Tensor, labels: ms.Tensor) -> ms.Tensor:
+    def construct(self, images: ms.Tensor, labels: ms.Tensor, notes: ms.Tensor) -> ms.Tensor:
         """See the class."""
         loss, grads = self.gradient(images, labels)
+        grads, notes = self.mean(grads, ops.concat((loss.reshape(1), notes)))
         squares = ops.stack([ops.reduce_sum(ops.square(grad)) for grad in grads])
         norm = ops.sqrt(ops.reduce_sum(squares))
         scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
         grads = tuple([grad * scale for grad in grads])
-        result = ops.depend(ops.stack((loss, norm)), self.optimizer(grads))
+        result = ops.depend(ops.concat((norm.reshape(1), notes)), self.optimizer(grads))
         return self.signal(result)
 
-    def run(self, images: ms.Tensor, labels: ms.Tensor) -> StepResult:
+    def run(self, images: ms.Tensor, labels: ms.Tensor, *, stop: bool, wait_s: float) -> StepResult:
         """Takes the step and sleeps until it is done."""
-        values: NDArray[np.float32] = self.signal.run(self, images, labels)
-        return StepResult(loss=float(values[0]), grad_norm=float(values[1]))
+        notes = np.zeros(1 + self.ranks.ranks, np.float32)
+        notes[0], notes[1 + self.ranks.rank] = stop, wait_s
+        norm, loss, stops, *waits = self.signal.run(self, images, labels, ms.Tensor(notes))
+        return StepResult(
+            loss=float(loss),
+            grad_norm=float(norm),
+            stop=bool(stops > 0),
+            wait_s=np.array(waits, np.float32) * self.ranks.ranks,
+        )
 
     def learning_rate(self, global_step: int) -> float:
         """Of the step after `global_step` steps."""
@@ -68,7 +97,9 @@ class TrainStep(nn.Cell):
         return self.loss(self.network(images), labels).mean()
 
 
-def build_step(config: TrainerConfig, spec: DatasetSpec, batch_size: int, num_steps: int, device: Device) -> TrainStep:
+def build_step(
+    config: TrainerConfig, spec: DatasetSpec, batch_size: int, num_steps: int, device: Device, ranks: Ranks
+) -> TrainStep:
     """The network of `config` for the images of `spec`, with its initial weights, ready to take steps."""
     # nn.LSTM initialises from NumPy's global state: without this, ranks would start with different weights.
     ms.set_seed(config.seed)
@@ -81,4 +112,4 @@ def build_step(config: TrainerConfig, spec: DatasetSpec, batch_size: int, num_st
         second_layer=config.second_layer,
     )
     network, loss = CaptchaNetwork(shape), CtcLoss(shape.num_frames, batch_size, spec.max_length)
-    return TrainStep(network, loss, config, num_steps, device)
+    return TrainStep(network, loss, config, num_steps, device, ranks)

@@ -18,7 +18,7 @@ from shared.client import BatchStream, DatasetClient
 from shared.codec import Codec
 from shared.sharding import RankSlice
 
-Row = tuple[NDArray[np.uint8], NDArray[np.int32]]
+Row = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint64]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class ReadingPlan:
 
 
 class BatchSource:
-    """An iterable of rows (images uint8 [n, height, width, 3], labels int32 [n, max_length]), one row per step."""
+    """An iterable of rows, one per step: images uint8 [n, height, width, 3], labels int32 [n, max_length], indices."""
 
     def __init__(self, client: DatasetClient, plan: ReadingPlan) -> None:
         self._client, self._plan = client, plan
@@ -59,7 +59,7 @@ class BatchSource:
     def __iter__(self) -> Iterator[Row]:
         try:
             for batch in self._batches():
-                yield batch.images, batch.labels.astype(np.int32)
+                yield batch.images, batch.labels.astype(np.int32), batch.indices
         except Exception as error:
             self.error = error
             raise
@@ -94,9 +94,9 @@ class BatchSource:
 
 
 def generator_dataset(source: BatchSource, prefetch: int) -> Any:
-    """A `GeneratorDataset` with the columns images and labels over `source`, read once from end to end.
+    """A `GeneratorDataset` with the columns images, labels and indices over `source`, read once from end to end.
 
     One reading thread: MindSpore's multiprocess mode forks, and gRPC channels do not survive a fork.
     """
     ds.config.set_prefetch_size(prefetch)
-    return ds.GeneratorDataset(source, ["images", "labels"], num_parallel_workers=1, shuffle=False)
+    return ds.GeneratorDataset(source, ["images", "labels", "indices"], num_parallel_workers=1, shuffle=False)

@@ -1,0 +1,79 @@
+"""One process among the ranks of a run: joining them, means over all of them, and the checks that they agree.
+
+What surprises: there is one collective a step. Gradients, loss and a few notes (who wants to stop, who waited for data
+how long) travel in one vector, so all ranks learn the same facts at the same step and nobody stops alone.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+from mindspore.communication import get_group_size, get_rank, init
+
+from shared.errors import StreamingError
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Which rank this process is, and how many there are."""
+
+    rank: int
+    ranks: int
+
+
+ALONE = Ranks(rank=0, ranks=1)
+
+
+def join_ranks(expected: Ranks) -> Ranks:
+    """Meets the other processes that the launcher started; raises `StreamingError` when the places are not as planned.
+
+    Call it before the first tensor is made (Ascend asks for that; not run on a device). In the scheduler's process it
+    does not return before the ranks have ended.
+    """
+    try:
+        init()
+        found = Ranks(get_rank(), get_group_size())
+    except RuntimeError as error:
+        reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
+        raise StreamingError(f"the ranks did not find each other ({reason}); are all hosts started?") from error
+    if found != expected:
+        place = f"this process must be rank {expected.rank} of {expected.ranks}"
+        problem = f"{place}, but MindSpore made it rank {found.rank} of {found.ranks}"
+        raise StreamingError(f"{problem}; check the addresses in the rank table")
+    return found
+
+
+class MeanOverRanks(nn.Cell):
+    """(gradients, notes float32 [n]) -> the same, averaged over all ranks by one AllReduce."""
+
+    def __init__(self, ranks: int, shapes: Sequence[tuple[int, ...]]) -> None:
+        super().__init__()
+        self.ranks, self.shapes = ranks, tuple(shapes)
+        self.ends = tuple(int(end) for end in np.cumsum([int(np.prod(shape)) for shape in shapes]))
+        self.starts = (0, *self.ends[:-1])
+        # The operator asks for the group when it is made, and a run of one rank has none.
+        self.add_up = ops.AllReduce() if ranks > 1 else ops.identity
+
+    def construct(self, grads: tuple[ms.Tensor, ...], notes: ms.Tensor) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+        """See the class."""
+        if self.ranks == 1:
+            return grads, notes
+        mean = self.add_up(ops.concat([grad.reshape(-1) for grad in grads] + [notes])) / self.ranks
+        parts = [
+            mean[start:end].reshape(shape)
+            for start, end, shape in zip(self.starts, self.ends, self.shapes, strict=False)
+        ]
+        return tuple(parts), mean[self.ends[-1] :]
+
+
+def check_same(ranks: Ranks, what: str, text: str) -> None:
+    """Waits for all ranks; raises `StreamingError` on every one of them unless all gave the same `text`."""
+    if ranks.ranks == 1:
+        return
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32)
+    found = ops.AllGather()(ms.Tensor(digest)).asnumpy().reshape(ranks.ranks, -1)
+    if strangers := [str(rank) for rank in range(ranks.ranks) if (found[rank] != found[0]).any()]:
+        raise StreamingError(f"rank {', '.join(strangers)} has other {what} than rank 0; all hosts need one --run-dir")
