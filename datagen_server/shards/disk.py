@@ -4,7 +4,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import lmdb
@@ -50,10 +50,11 @@ def sync(path: Path) -> None:
 
 def write_failure(path: Path, error: OSError | lmdb.Error) -> StreamingError:
     """Why `path` could not be written. LMDB calls a full disk an input/output error, so the file system is asked."""
-    free = shutil.disk_usage(path.parent).free
-    if free < _FULL_BELOW_BYTES:
-        return StreamingError(f"no space left for {path} ({free:,} bytes free); make room and run it again")
-    return StreamingError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}")
+    with suppress(OSError):
+        free = shutil.disk_usage(path.parent).free
+        if free < _FULL_BELOW_BYTES:
+            return StreamingError(f"no space left for {path} ({free:,} bytes free); make room and run it again")
+    return StreamingError(f"cannot write {path}: {str(error).rpartition(': ')[2]}")
 
 
 def make_directory(directory: Path) -> None:

@@ -42,14 +42,15 @@ def examine(directory: Path, plan: Plan, shard: Shard) -> Examined:
 def finished(directory: Path, plan: Plan, shard: Shard) -> tuple[StoredShard, int] | None:
     """The entry and digest of a shard that is there as a whole; None when it must be made, or made again.
 
-    A file was whole when it got a shard's name. If its note still holds it is so now; else all records are looked at.
+    A file was whole when it got a shard's name, and that was noted. Without a note, in a copy, all records are looked at.
     """
     path = directory / shard.file
     digest = described_digest(path, plan, shard)
     if digest is None:
         return None
-    if sha256 := checked.intact_sha256_of(path):
-        return StoredShard(shard, path.stat().st_size, sha256), digest
+    still_intact = checked.is_still_intact(path)
+    if still_intact is not None:
+        return (StoredShard(shard, path.stat().st_size, checked.sha256_of(path)), digest) if still_intact else None
     examined = examine(directory, plan, shard)
     return (examined.stored, digest) if examined.stored and examined.intact else None
 

@@ -49,10 +49,11 @@ class ShardFile:
     def fetch(self, index: int, offset: int, header: memoryview, payload: memoryview) -> bool:
         """Reads the record at `offset` into `header` and `payload`; whether it is intact. If not they hold anything."""
         try:
-            os.preadv(self.fd, (header, payload), offset)
+            num_read = os.preadv(self.fd, (header, payload), offset)
         except OSError:
             return False
-        return is_intact(self._key, index, self._codec, header, payload)
+        whole = num_read == HEADER_BYTES + len(payload)
+        return whole and is_intact(self._key, index, self._codec, header, payload)
 
     def record(self, index: int) -> bytes | None:
         """The whole record, or None when it is missing or damaged."""

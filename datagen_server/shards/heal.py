@@ -44,12 +44,12 @@ class Healer:
     def sample(self, shard: Shard, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Image and label of a sample whose record is damaged; `DataLoss` naming shard and index when refused."""
         if not self.can_heal:
-            self._count(self.refused, shard, index, "refused")
+            self._count(self.refused, shard, index, "refused; restore the file from a copy")
             mine, theirs = self.own_fingerprint[:12], self._dataset.fingerprint[:12]
             problem = f"{shard.file}: the record of index {index} of {shard.split} is damaged or missing"
             reason = f"this renderer has fingerprint {mine}, the shards {theirs}"
             raise DataLoss(f"{problem} and cannot be rendered again: {reason}; restore the file from a copy")
-        self._count(self.healed, shard, index, "rendered again")
+        self._count(self.healed, shard, index, "rendered again; verify --repair mends the file")
         image, text = self._renderer.render(shard.split, index)
         return image, label_of(text, self._dataset.spec.alphabet, self._dataset.spec.max_length)
 
@@ -62,5 +62,4 @@ class Healer:
             counter[shard.file] += 1
             total = counter[shard.file]
         if total & (total - 1) == 0:
-            told = f"{total} so far; verify --repair mends the file"
-            _log.warning("%s: damaged record of index %d %s (%s)", shard.file, index, outcome, told)
+            _log.warning("%s: damaged record of index %d %s (%d so far)", shard.file, index, outcome, total)

@@ -1,0 +1,80 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from datagen_server.shards.record import (
+    DIGEST_MODULUS,
+    HEADER_BYTES,
+    is_intact,
+    max_payload_bytes,
+    pack,
+    record_key,
+    sample_digest,
+)
+from shared.codec import Codec, encode
+from shared.spec import DatasetSpec
+
+KEY = record_key("ab" * 32, "train")
+LABEL = np.array([1, 2, 10, 10], np.uint8)
+
+keys = st.integers(0, 2**64 - 1)
+indices = st.integers(0, 2**48 - 1)
+codecs = st.sampled_from(Codec)
+payloads = st.binary(min_size=1, max_size=300)
+
+
+def intact(record: bytes, key: int, index: int, codec: Codec) -> bool:
+    view = memoryview(record)
+    return is_intact(key, index, codec, view[:HEADER_BYTES], view[HEADER_BYTES:])
+
+
+@given(keys, indices, codecs, payloads)
+def test_a_packed_record_is_intact(key: int, index: int, codec: Codec, payload: bytes) -> None:
+    record = pack(key, index, codec, LABEL, payload)
+    assert len(record) == HEADER_BYTES + len(payload)
+    assert intact(record, key, index, codec)
+
+
+@given(payloads, st.data())
+def test_a_record_with_any_changed_byte_is_not_intact(payload: bytes, data: st.DataObject) -> None:
+    record = bytearray(pack(KEY, 7, Codec.RAW, LABEL, payload))
+    record[data.draw(st.integers(0, len(record) - 1))] ^= data.draw(st.integers(1, 255))
+    assert not intact(bytes(record), KEY, 7, Codec.RAW)
+
+
+@given(payloads, st.integers(1, 300))
+def test_a_record_that_is_cut_off_is_not_intact(payload: bytes, num_lost: int) -> None:
+    record = pack(KEY, 7, Codec.RAW, LABEL, payload)
+    assert not intact(record[: max(HEADER_BYTES, len(record) - num_lost)], KEY, 7, Codec.RAW)
+
+
+@given(payloads)
+def test_a_record_is_intact_only_where_it_belongs(payload: bytes) -> None:
+    record = pack(KEY, 7, Codec.RAW, LABEL, payload)
+    assert not intact(record, KEY, 8, Codec.RAW)
+    assert not intact(record, KEY, 7, Codec.ZSTD)
+    assert not intact(record, record_key("ab" * 32, "test"), 7, Codec.RAW)
+    assert not intact(record, record_key("cd" * 32, "train"), 7, Codec.RAW)
+
+
+def test_no_codec_makes_an_image_larger_than_the_bound() -> None:
+    noise = np.random.default_rng(0)
+    for width, height in ((16, 16), (160, 64), (1024, 1024)):
+        image = noise.integers(0, 256, (height, width, 3), np.uint8)
+        bound = max_payload_bytes(DatasetSpec(width=width, height=height))
+        assert all(len(encode(image, codec)) <= bound for codec in Codec)
+
+
+def test_the_digest_of_a_sample_tells_split_index_label_and_pixels_apart() -> None:
+    image = np.zeros((16, 16, 3), np.uint8)
+    other_image, other_label = image.copy(), LABEL.copy()
+    other_image[3, 4, 1] = other_label[0] = 9
+    digests = {
+        sample_digest("train", 1, LABEL, image),
+        sample_digest("test", 1, LABEL, image),
+        sample_digest("train", 2, LABEL, image),
+        sample_digest("train", 1, other_label, image),
+        sample_digest("train", 1, LABEL, other_image),
+    }
+    assert len(digests) == 5
+    assert max(digests) < DIGEST_MODULUS
