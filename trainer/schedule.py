@@ -26,3 +26,8 @@ class WarmupCosine(LearningRateSchedule):
         warm = (step + 1.0) / self.warmup_steps
         done = ops.clamp((step - self.warmup_steps) / self.cosine_steps, 0.0, 1.0)
         return self.peak * ops.minimum(warm, 0.5 * (1.0 + ops.cos(self.half_turn * done)))
+
+    def at(self, step: int) -> float:
+        """The same for people, without the device."""
+        done = min(max((step - self.warmup_steps) / self.cosine_steps, 0.0), 1.0)
+        return self.peak * min((step + 1.0) / self.warmup_steps, 0.5 * (1.0 + math.cos(math.pi * done)))

@@ -86,7 +86,7 @@ class TrainStep(nn.Cell):
 
     def learning_rate(self, global_step: int) -> float:
         """Of the step after `global_step` steps."""
-        return float(self.rate(ms.Tensor(global_step, ms.int32)).asnumpy())
+        return self.rate.at(global_step)
 
     def state(self) -> list[ms.Parameter]:
         """Everything that the next step depends on: weights, moments and the step count."""
