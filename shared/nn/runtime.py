@@ -8,7 +8,6 @@ operation of a compiled step is a `Signal`, which hands its value to Python and 
 import queue
 import signal
 import threading
-import threading
 from collections.abc import Callable
 from typing import Literal, get_args
 
