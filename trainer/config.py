@@ -31,7 +31,7 @@ class TrainerConfig(BaseModel):
     batch_size: int = Field(64, ge=1, le=4096)
     """Samples per rank and step."""
     epoch_size: int = Field(1, ge=1)
-    """Epochs to train for, unless `steps` is given."""
+    """Epochs to train for when `steps` is null."""
     hidden_size: int = Field(256, ge=1, le=4096)
     """Units of each LSTM layer."""
     learning_rate: float = Field(0.002, gt=0)
@@ -46,8 +46,8 @@ class TrainerConfig(BaseModel):
 
     global_batch_size: int | None = Field(None, ge=1, le=65_536)
     """Samples per step over all ranks; default batch_size * ranks."""
-    steps: int | None = Field(None, ge=1)
-    """Steps to train for in all, instead of `epoch_size` epochs."""
+    steps: int | None = Field(3000, ge=1)
+    """Steps to train for in all; null: `epoch_size` epochs."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
     """Of the initial weights and of the reading order; the samples' own seed is the service's."""
     shuffle: bool = True
@@ -66,8 +66,8 @@ class TrainerConfig(BaseModel):
     """How images travel from the service: raw, zstd or png."""
     prefetch: int = Field(4, ge=1, le=64)
     """Batches that a rank holds ahead of the training step."""
-    train_samples: int = Field(400_000, ge=1, le=2**48)
-    """Size of the train split of the embedded service; with --datagen the service says."""
+    train_samples: int = Field(192_000, ge=1, le=2**48)
+    """Size of the train split of the embedded service; with --datagen the service says. One epoch of 3,000 steps."""
 
     def for_ranks(self, ranks: int) -> Self:
         """With the global batch that `ranks` ranks take, which resuming on another number of ranks keeps."""

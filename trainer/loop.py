@@ -48,10 +48,7 @@ class Totals:
 
 
 class Trainer:
-    """One rank's run: goes on where the newest checkpoint ends and trains to the last step.
-
-    Making one starts reading, and MindSpore then takes the signals for itself: set handlers afterwards.
-    """
+    """One rank's run: goes on where the newest checkpoint ends and trains to the last step."""
 
     def __init__(
         self,
