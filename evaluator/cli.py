@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from shared.address import count_of
 from shared.client import DatasetClient, connect
-from shared.command import CommandParser, progress
+from shared.command import CommandParser, progress, uninterrupted
 from shared.embedded import embedded_service
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ def main(argv: Sequence[str]) -> int:
     """Evaluates one checkpoint: 0, or 1 when it does not reach --min-accuracy."""
     options = _parser().parse_args(argv)
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
-    from evaluator import report
+    with uninterrupted():
+        from evaluator import report
 
     evaluation = _evaluate(options)
     written = options.report and report.write_report(evaluation, options.report)
@@ -83,8 +84,9 @@ def _evaluate(options: argparse.Namespace) -> "Evaluation":
         check_dataset(checkpoint, info, client.dataset)
         count = count_of(client.dataset, options.split)
         _announce(checkpoint, info, client, options.split)
-        recogniser = Recogniser(checkpoint, info, min(options.batch_size, count), options.device)
-        recogniser.warm_up()
+        with uninterrupted():
+            recogniser = Recogniser(checkpoint, info, min(options.batch_size, count), options.device)
+            recogniser.warm_up()
         with progress(options.split, count, "samples") as advance:
             figures, time_s = read_split(recogniser, client, options.split, advance)
         return Evaluation(

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,8 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from shared.errors import StreamingError
 
@@ -48,13 +50,31 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
 
 
 @contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait for the end of the block. For a few seconds that must not be torn apart.
+
+    Importing MindSpore is such a time (it aborts the process), and so is compiling (it leaves files behind).
+    """
+    received: list[int] = []
+    numbers = signal.SIGINT, signal.SIGTERM
+    before = [signal.signal(number, lambda got, _: received.append(got)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    for number in received[:1]:
+        signal.raise_signal(number)
+
+
+@contextmanager
 def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
     """Shows how far a job is, on stderr; yields `advance(n)`. A bar on a terminal, else a plain line every 10 s."""
     console = Console(stderr=True)
     started = time.monotonic()
     if console.is_terminal:
-        columns = TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn(unit), TimeRemainingColumn()
-        with Progress(*columns, console=console) as bar:
+        columns = TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn(unit)
+        with Progress(*columns, _Rate(), TimeRemainingColumn(), console=console) as bar:
             task = bar.add_task(label, total=total)
             yield lambda n: bar.advance(task, n)
         return
@@ -71,3 +91,11 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
             print(f"{label}: {done:,}/{total:,} {unit}, {rate:,.0f}/s, {left}", file=sys.stderr, flush=True)
 
     yield advance
+
+
+class _Rate(ProgressColumn):
+    """How many a second, over the last half minute."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f}/s" if speed else "")
