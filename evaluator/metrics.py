@@ -30,7 +30,7 @@ class ReadBatch:
     losses: NDArray[np.float32]
     "[n], CTC loss of each truth."
     confidences: NDArray[np.float64]
-    "[n] in 0..1: the probability of the path that was read."
+    "[n] in 0..1: how likely the network holds what it read."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from evaluator.metrics import ReadBatch
 from shared.batch import Batch, text_of
-from shared.decoding import greedy_decode, path_confidence
+from shared.decoding import greedy_decode, text_probability
 from shared.nn.checkpoint import CheckpointInfo, load_parameters
 from shared.nn.loss import CtcLoss
 from shared.nn.network import CaptchaNetwork
@@ -42,12 +42,13 @@ class Recogniser:
         """What stands in the images of a batch of 1..batch_size samples."""
         logits, losses = self.run(batch.images, batch.labels)
         alphabet = self.dataset_spec.alphabet
+        readings = greedy_decode(logits, alphabet)
         return ReadBatch(
             indices=batch.indices,
             truths=[text_of(label, alphabet) for label in batch.labels],
-            readings=greedy_decode(logits, alphabet),
+            readings=readings,
             losses=losses,
-            confidences=path_confidence(logits),
+            confidences=text_probability(logits, readings, alphabet),
         )
 
     def run(

@@ -30,11 +30,36 @@ def collapse(path: NDArray[np.integer[Any]], alphabet: str) -> list[str]:
     return ["".join(alphabet[value] for value in column[keep]) for column, keep in zip(path.T, kept.T, strict=True)]
 
 
-def path_confidence(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """float64 [n] in 0..1: the softmax probability of each sample's best path, given logits [frames, n, classes]."""
-    rest = np.exp(logits - logits.max(axis=2, keepdims=True), dtype=np.float64).sum(axis=2)
-    confidence: NDArray[np.float64] = np.exp(-np.log(rest).sum(axis=0))
-    return confidence
+def text_probability(logits: NDArray[np.floating[Any]], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
+    """float64 [n] in 0..1: how likely each text is under logits [frames, n, classes], summed over all its paths.
+
+    The forward recursion of the paper's section 4.1, in log space and for all samples at once.
+    """
+    spelled = _with_blanks(texts, alphabet)
+    peak = logits.max(axis=2, keepdims=True)
+    log_probs = logits - peak - np.log(np.exp(logits - peak, dtype=np.float64).sum(axis=2, keepdims=True))
+    emitted = np.take_along_axis(log_probs, spelled[np.newaxis], axis=2)
+    # A path may leave out a blank, except between two equal characters.
+    leap = np.where((spelled[:, 2:] != len(alphabet)) & (spelled[:, 2:] != spelled[:, :-2]), 0.0, -np.inf)
+    alpha = np.full(spelled.shape, -np.inf)
+    alpha[:, :2] = emitted[0, :, :2]
+    for frame in emitted[1:]:
+        ways = alpha.copy()
+        ways[:, 1:] = np.logaddexp(ways[:, 1:], alpha[:, :-1])
+        ways[:, 2:] = np.logaddexp(ways[:, 2:], alpha[:, :-2] + leap)
+        alpha = ways + frame
+    rows, ends = np.arange(len(texts)), np.array([2 * len(text) for text in texts])
+    before_end = np.where(ends > 0, alpha[rows, np.maximum(ends - 1, 0)], -np.inf)
+    probability: NDArray[np.float64] = np.exp(np.logaddexp(alpha[rows, ends], before_end))
+    return probability
+
+
+def _with_blanks(texts: Sequence[str], alphabet: str) -> NDArray[np.int64]:
+    """[n, 2 * longest + 1]: the classes of each text with blanks around every one, and after the end."""
+    spelled = np.full((len(texts), 2 * max(map(len, texts), default=0) + 1), len(alphabet), np.int64)
+    for row, text in zip(spelled, texts, strict=True):
+        row[1 : 2 * len(text) : 2] = [alphabet.index(character) for character in text]
+    return spelled
 
 
 def edit_distance(truth: str, reading: str) -> int:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.decoding import align, collapse, edit_distance, greedy_decode, path_confidence
+from shared.decoding import align, collapse, edit_distance, greedy_decode, text_probability
 
 ALPHABET = "abc"
 BLANK = len(ALPHABET)
@@ -63,18 +63,26 @@ def test_logits_of_another_alphabet_are_refused() -> None:
         greedy_decode(np.zeros((5, 2, 11), np.float32), ALPHABET)
 
 
-def test_the_confidence_is_the_product_of_the_largest_probabilities() -> None:
-    logits = np.random.default_rng(0).normal(scale=3, size=(6, 4, 11)).astype(np.float32)
-    for sample, confidence in enumerate(path_confidence(logits)):
-        expected = 1.0
-        for frame in logits[:, sample].tolist():
-            weights = [math.exp(value) for value in frame]
-            expected *= max(weights) / sum(weights)
-        assert confidence == pytest.approx(expected, rel=1e-6)
+@given(st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_the_probability_of_a_text_is_the_sum_over_all_its_paths(num_frames: int, seed: int) -> None:
+    logits = np.random.default_rng(seed).normal(scale=3, size=(num_frames, 1, BLANK + 1)).astype(np.float32)
+    weights = np.exp(logits[:, 0].astype(np.float64))
+    probs = weights / weights.sum(axis=1, keepdims=True)
+    expected: dict[str, float] = {"abcabc": 0.0}
+    for path in itertools.product(range(BLANK + 1), repeat=num_frames):
+        text = collapsed_by_definition(list(path))
+        expected[text] = expected.get(text, 0.0) + math.prod(probs[np.arange(num_frames), path])
+    got = text_probability(np.repeat(logits, len(expected), axis=1), list(expected), ALPHABET)
+    assert got == pytest.approx(list(expected.values()), rel=1e-5, abs=1e-12)
 
 
-def test_large_logits_do_not_overflow_the_confidence() -> None:
-    assert path_confidence(np.float32(1e4) * logits_of([0, 3, 1])).tolist() == [1.0]
+def test_the_empty_text_has_one_path() -> None:
+    logits = np.zeros((2, 3, BLANK + 1), np.float32)
+    assert text_probability(logits, ["", "", ""], ALPHABET) == pytest.approx([1 / 16] * 3)
+
+
+def test_large_logits_do_not_overflow_the_probability() -> None:
+    assert text_probability(np.float32(1e4) * logits_of([0, 3, 1]), ["ab"], ALPHABET).tolist() == [1.0]
 
 
 @given(texts, texts)
