@@ -1,5 +1,7 @@
 """Ranks share every global batch without gap or overlap, whatever their number."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -68,7 +70,7 @@ def test_every_batch_is_full_when_the_remainder_is_dropped(epoch: tuple[int, int
         ("global_batch_size", {"global_batch_size": 1001}),
     ],
 )
-def test_a_field_out_of_bounds_is_named(field: str, values: dict[str, int]) -> None:
+def test_a_field_out_of_bounds_is_named(field: str, values: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest, match=f"^{field} must be") as caught:
-        RankSlice(**({"count": 1000, "global_batch_size": 64} | values))
+        RankSlice(**{"count": 1000, "global_batch_size": 64, **values})
     assert caught.value.field == field

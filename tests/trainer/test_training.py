@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from shared.embedded import embedded_service
 
 SMALL = ["hidden_size=16", "batch_size=8", "columns_per_frame=8", "save_checkpoint_steps=7", "log_steps=5"]
