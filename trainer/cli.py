@@ -2,26 +2,36 @@
 
 import argparse
 import json
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from shared.client import connect
 from shared.command import CommandParser
 from shared.embedded import embedded_service
-from trainer.agreement import SPLIT
-from trainer.config import PRESETS, TrainerConfig, load_config
+from shared.errors import UsageError
+from trainer.agreement import SPLIT, plan_slice
+from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
+from trainer.launcher import Launcher
+from trainer.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
 from trainer.progress import TrainingProgress
-from trainer.run_dir import RunDir
+from trainer.rank_table import read_rank_table
+from trainer.run_dir import RunDir, Summary
+from trainer.signals import signals_call
+
+if TYPE_CHECKING:
+    from shared.nn.runtime import Device
 
 _EXAMPLES = """\
 examples:
   python -m trainer                                       train the fast preset on an embedded service
   python -m trainer --datagen 10.0.0.5:50051              train from a service that runs elsewhere
   python -m trainer --run-dir run --resume                go on where the newest checkpoint ends
+  python -m trainer --ranks 2                             two processes on this host, each with half of every batch
+  python -m trainer --device ascend --rank-table rank_table.json
   python -m trainer --steps 200 -o batch_size=32          fewer steps, smaller batches
 """
 
@@ -29,23 +39,48 @@ examples:
 def main(argv: Sequence[str]) -> int:
     """Runs one training; returns the exit code."""
     options = _parser().parse_args(argv)
-    run, config = _open_run(options)
+    placement = _placement(options)
+    run, config = _open_run(options, placement)
+    train = _train_here if placement is None else partial(_train_on_ranks, placement)
+    with _service(options.datagen, config) as target, TrainingProgress() as progress:
+        summary, received = train(options.device, run, config, target, progress)
+    if summary is not None:
+        if options.json:
+            print(json.dumps(asdict(summary)))
+        else:
+            progress.finish(summary)
+    return 128 + received[0] if received else 0
+
+
+def _train_here(
+    device: "Device", run: RunDir, config: TrainerConfig, target: str, progress: TrainingProgress
+) -> tuple[Summary, list[int]]:
+    """As a single rank in this process."""
     # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
     from shared.nn.runtime import set_device
     from trainer.loop import Trainer
 
-    set_device(options.device)
-    with _service(options.datagen, config) as target, connect(target) as client, TrainingProgress() as progress:
-        trainer = Trainer(config, client, run, options.device, progress.show)
+    set_device(device)
+    with connect(target) as client:
+        trainer = Trainer(config, client, run, device, progress.show)
         run.begin(config)
         progress.start(client.dataset, target, SPLIT, trainer.done, trainer.num_steps)
-        with _signals(trainer.stop) as received:
-            summary = trainer.train()
-    if options.json:
-        print(json.dumps(asdict(summary)))
-    else:
-        progress.finish(summary)
-    return 128 + received[0] if received else 0
+        with signals_call(trainer.stop) as received:
+            return trainer.train(), received
+
+
+def _train_on_ranks(
+    placement: Placement, device: "Device", run: RunDir, config: TrainerConfig, target: str, progress: TrainingProgress
+) -> tuple[Summary | None, list[int]]:
+    """As one process per rank of this host."""
+    with connect(target) as client:
+        dataset = client.dataset
+    plan_slice(config, dataset, placement.first_rank, placement.ranks)
+    if placement.node == 0:
+        run.begin(config)
+    launcher = Launcher(placement, run, partial(progress.start, dataset, target, SPLIT), progress.show)
+    with signals_call(launcher.stop) as received:
+        return launcher.train(dump_config(config), target, device), received
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,6 +93,15 @@ def _parser() -> argparse.ArgumentParser:
         "-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="one key to change"
     )
     parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs")
+    ranks = parser.add_mutually_exclusive_group()
+    ranks.add_argument("--ranks", type=int, default=1, metavar="N", help="processes on this host, one per device")
+    ranks.add_argument("--rank-table", type=Path, metavar="FILE", help="an HCCL rank table, 1.0 or 1.2, says which "
+                       "rank runs where; with several servers, start the same command on each")  # fmt: skip
+    parser.add_argument("--node-rank", type=int, metavar="N", help="this host's place in the rank table's server_list; "
+                        "default: the server with an address of this host")  # fmt: skip
+    parser.add_argument("--master-addr", metavar="HOST", help="where ranks meet; default: the server of rank 0")
+    port = f"default: {DEFAULT_MASTER_PORT} with several servers, else a free one"
+    parser.add_argument("--master-port", type=int, metavar="PORT", help=port)
     parser.add_argument("--datagen", metavar="TARGET", help="host:port of the service, or several joined by commas; "
                         "default: start one and stop it at the end")  # fmt: skip
     parser.add_argument("--run-dir", type=Path, default=Path("run"), metavar="DIR", help="default: %(default)s")
@@ -69,7 +113,19 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _open_run(options: argparse.Namespace) -> tuple[RunDir, TrainerConfig]:
+def _placement(options: argparse.Namespace) -> Placement | None:
+    """None for a single rank, which runs in this process."""
+    if options.rank_table is not None:
+        table = read_rank_table(options.rank_table)
+        return place_by_table(table, options.node_rank, options.master_addr, options.master_port)
+    flags = "--node-rank", "--master-addr", "--master-port"
+    values = options.node_rank, options.master_addr, options.master_port
+    if given := [flag for flag, value in zip(flags, values, strict=True) if value is not None]:
+        raise UsageError(f"{given[0]} is for runs on several hosts; pass it with --rank-table")
+    return None if options.ranks == 1 else place_on_this_host(options.ranks)
+
+
+def _open_run(options: argparse.Namespace, placement: Placement | None) -> tuple[RunDir, TrainerConfig]:
     overrides = list(options.overrides)
     if options.epochs is not None:
         overrides += [f"epoch_size={options.epochs}", "steps=null"]
@@ -78,8 +134,10 @@ def _open_run(options: argparse.Namespace) -> tuple[RunDir, TrainerConfig]:
     run = RunDir(options.run_dir)
     if options.resume:
         return run, run.reopen(options.config, overrides)
-    run.check_new()
-    return run, load_config(PRESETS[options.preset], options.config, overrides).for_ranks(1)
+    if placement is None or placement.node == 0:
+        run.check_new()  # On several hosts with one directory, the first one may be there already.
+    ranks = placement.ranks if placement is not None else 1
+    return run, load_config(PRESETS[options.preset], options.config, overrides).for_ranks(ranks)
 
 
 @contextmanager
@@ -89,26 +147,3 @@ def _service(target: str | None, config: TrainerConfig) -> Iterator[str]:
         return
     with embedded_service(counts={"train": config.train_samples, "test": 10_000}) as embedded:
         yield embedded
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """The first Ctrl-C or SIGTERM calls `stop` and is listed; the next one has its usual effect."""
-    received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        restore()
-        stop()
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield received
-    finally:
-        restore()

@@ -95,7 +95,8 @@ class Trainer:
 
     def train(self) -> Summary:
         """Takes the steps that are left; raises the stream's own error when the data cannot be had."""
-        check_same(self.ranks, "weights, optimizer or steps done", f"{self.done} {weights_digest(self.step.state())}")
+        facts = self.done, weights_digest(self.step.state()), self.config.digest(), self.client.dataset.fingerprint
+        check_same(self.ranks, "configuration, data set, weights or steps done", repr(facts))
         self._receipts = ReceiptWriter(self.run.receipts, self._reading())
         try:
             totals = self._steps()

@@ -51,9 +51,10 @@ class MeanOverRanks(nn.Cell):
 
     def __init__(self, ranks: int, shapes: Sequence[tuple[int, ...]]) -> None:
         super().__init__()
-        self.ranks, self.shapes = ranks, tuple(shapes)
-        self.ends = tuple(int(end) for end in np.cumsum([int(np.prod(shape)) for shape in shapes]))
-        self.starts = (0, *self.ends[:-1])
+        self.ranks = ranks
+        ends = [int(end) for end in np.cumsum([int(np.prod(shape)) for shape in shapes])]
+        self.parts = tuple(zip([0, *ends], ends, shapes, strict=False))
+        self.num_values = ends[-1]
         # The operator asks for the group when it is made, and a run of one rank has none.
         self.add_up = ops.AllReduce() if ranks > 1 else ops.identity
 
@@ -62,11 +63,8 @@ class MeanOverRanks(nn.Cell):
         if self.ranks == 1:
             return grads, notes
         mean = self.add_up(ops.concat([grad.reshape(-1) for grad in grads] + [notes])) / self.ranks
-        parts = [
-            mean[start:end].reshape(shape)
-            for start, end, shape in zip(self.starts, self.ends, self.shapes, strict=False)
-        ]
-        return tuple(parts), mean[self.ends[-1] :]
+        means = [mean[start:end].reshape(shape) for start, end, shape in self.parts]
+        return tuple(means), mean[self.num_values :]
 
 
 def check_same(ranks: Ranks, what: str, text: str) -> None:

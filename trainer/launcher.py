@@ -1,0 +1,180 @@
+"""Starts the ranks of this host through msrun, watches them, and leaves nothing behind.
+
+What surprises: nothing here waits for MindSpore to notice that a rank has died, which takes it half a minute. The
+launcher knows every process by its own news, ends all as soon as one has failed, and the kernel ends all when the
+launcher itself is killed.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from shared.errors import StreamingError, UsageError
+from trainer.news import SCHEDULER, NewsReader, news_file
+from trainer.placement import Placement
+from trainer.processes import is_alive, kill_all
+from trainer.run_dir import MetricsRow, RunDir, Summary
+
+STOP_GRACE_S = 8.0
+"For the step under way and the checkpoint, after Ctrl-C or SIGTERM."
+_END_GRACE_S = 20.0
+_POLL_S = 0.1
+_VISIBLE = {"ascend": "ASCEND_RT_VISIBLE_DEVICES", "gpu": "CUDA_VISIBLE_DEVICES"}
+
+
+class Launcher:
+    """One start of all ranks of this host.
+
+    begun: called with (steps done, steps asked for) when training begins; report: with every row of the lowest rank.
+    """
+
+    def __init__(
+        self,
+        placement: Placement,
+        run: RunDir,
+        begun: Callable[[int, int], None],
+        report: Callable[[MetricsRow, int], None],
+    ) -> None:
+        self._placement, self._run, self._begun, self._report = placement, run, begun, report
+        self.logs = run.logs / f"node-{placement.node}" if placement.num_nodes > 1 else run.logs
+        names = [str(number) for number in range(len(placement.devices))]
+        self._ranks = [NewsReader(name, news_file(self.logs, name)) for name in names]
+        self._scheduler = NewsReader(SCHEDULER, news_file(self.logs, SCHEDULER))
+        self._stop_at: float | None = None
+
+    def stop(self) -> None:
+        """Lets the ranks finish their step and write a checkpoint. Safe to call from a signal handler."""
+        if all("begun" in rank.latest for rank in self._ranks):
+            self._stop_at = time.monotonic() + STOP_GRACE_S
+            for rank in self._ranks:
+                if rank.pid is not None and is_alive(rank.pid):
+                    os.kill(rank.pid, signal.SIGTERM)
+        else:
+            self._stop_at = time.monotonic()
+
+    def train(self, config: str, target: str, device: str) -> Summary | None:
+        """Trains to the end; None when it was stopped before the first step, or rank 0 is another host's.
+
+        config: YAML. Raises the error of the rank that failed first, with its words.
+        """
+        shutil.rmtree(self.logs, ignore_errors=True)
+        self.logs.mkdir(parents=True)
+        (self.logs / "config.yaml").write_text(config)
+        with (self.logs / "msrun.log").open("w") as log:
+            msrun = subprocess.Popen(
+                self._command(target, device),
+                env=self._environment(device),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._watch(msrun)
+        finally:
+            msrun.kill()
+            msrun.wait()
+            kill_all(reader.pid for reader in (*self._ranks, self._scheduler) if reader.pid is not None)
+        return self._summary()
+
+    def _command(self, target: str, device: str) -> list[str]:
+        place = self._placement
+        command = [sys.executable, "-m", "trainer.msrun", str(os.getpid())]
+        command += [f"--worker_num={place.ranks}", f"--local_worker_num={len(place.devices)}"]
+        command += [f"--master_addr={place.master_addr}", f"--master_port={place.master_port}"]
+        command += [f"--log_dir={self.logs}", "--join=True"]
+        if place.table is not None:
+            file = self.logs / "rank_table.json"
+            file.write_text(json.dumps(place.table, indent=2) + "\n")
+            command.append(f"--rank_table_file={file.resolve()}")
+        command += [_python().name, "-m", "trainer.rank", str(self._run.path), "--logs", str(self.logs)]
+        command += ["--datagen", target, "--device", device, "--ranks", str(place.ranks)]
+        return [*command, "--expect", *(str(device.rank) for device in place.devices)]
+
+    def _environment(self, device: str) -> dict[str, str]:
+        place = self._placement
+        # msrun takes `python` from PATH; what another launcher left behind must not reach it.
+        inherited = {key: value for key, value in os.environ.items() if key not in ("RANK_TABLE_FILE", "RANK_ID")}
+        changed = {"PATH": f"{_python().parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+        changed["MS_DEV_SAVE_GRAPHS_PATH"] = str(self.logs)  # Else a failed compilation litters the working directory.
+        if place.num_nodes > 1:
+            changed["MS_WORKER_IP"] = place.address
+        if device in _VISIBLE:
+            changed[_VISIBLE[device]] = ",".join(str(device.device_id) for device in place.devices)
+        return inherited | changed
+
+    def _watch(self, msrun: subprocess.Popen[bytes]) -> None:
+        """Returns when all is done or stopped; raises for the first rank that failed."""
+        ended_at: float | None = None
+        while True:
+            has_ended = msrun.poll() is not None
+            self._pass_on_news()
+            if all("ended" in rank.latest for rank in self._ranks):
+                ended_at = ended_at or time.monotonic()
+                # MindSpore takes five seconds to say goodbye; only other hosts may still need it.
+                grace_s = _END_GRACE_S if self._placement.num_nodes > 1 else 0.0
+                if has_ended or time.monotonic() >= ended_at + grace_s:
+                    return
+            elif self._stop_at is not None and time.monotonic() >= self._stop_at:
+                return
+            else:
+                self._check(has_ended)
+            time.sleep(_POLL_S)
+
+    def _pass_on_news(self) -> None:
+        self._scheduler.read()
+        for rank in self._ranks:
+            for item in rank.read():
+                if self._placement.devices[int(rank.name)].rank == self._placement.first_rank:
+                    self._show(item)
+
+    def _show(self, item: dict[str, Any]) -> None:
+        if item["kind"] == "begun":
+            self._begun(item["done"], item["num_steps"])
+        elif item["kind"] == "row":
+            self._report(MetricsRow(**item["row"]), item["num_steps"])
+
+    def _check(self, msrun_has_ended: bool) -> None:
+        silent = [reader for reader in (*self._ranks, self._scheduler) if _died_silently(reader)]
+        if silent:
+            who, log = self._called(silent[0])
+            raise StreamingError(f"{who} died without a word, killed or out of memory; its log is {log}")
+        failed = [reader for reader in (*self._ranks, self._scheduler) if "failed" in reader.latest]
+        if failed:
+            first = min(failed, key=lambda reader: float(reader.latest["failed"]["time"]))
+            error, words = UsageError if first.latest["failed"]["exit_code"] == 2 else StreamingError, first.latest
+            raise error(f"{self._called(first)[0]}: {words['failed']['words']}")
+        if msrun_has_ended:
+            raise StreamingError(f"msrun ended before the ranks had begun; see {self.logs / 'msrun.log'}")
+
+    def _called(self, reader: NewsReader) -> tuple[str, Path]:
+        if reader is self._scheduler:
+            return "the scheduler", self.logs / "scheduler.log"
+        rank = self._placement.devices[int(reader.name)].rank
+        return f"rank {rank}", self.logs / f"worker_{reader.name}.log"
+
+    def _summary(self) -> Summary | None:
+        for rank in self._ranks:
+            if "ended" in rank.latest and self._placement.devices[int(rank.name)].rank == 0:
+                return Summary(**rank.latest["ended"]["summary"])
+        return None
+
+
+def _died_silently(reader: NewsReader) -> bool:
+    if reader.pid is None or is_alive(reader.pid):
+        return False
+    reader.read()  # Its last words may have come just now.
+    return not {"ended", "failed"} & reader.latest.keys()
+
+
+def _python() -> Path:
+    """The interpreter that msrun shall find: ours, by one of the two names that it takes for one."""
+    folder = Path(sys.executable).parent
+    return folder / ("python" if (folder / "python").exists() else "python3")

@@ -1,0 +1,35 @@
+"""Processes that never outlive those who started them (Linux)."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Has the kernel kill this process when the process `parent`, which started it, ends; however it ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # It ended before it could be asked for.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def kill_all(pids: Iterable[int], timeout_s: float = 5.0) -> None:
+    """Kills the processes and returns when they are gone."""
+    left, deadline = {pid for pid in pids if is_alive(pid)}, time.monotonic() + timeout_s
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+    while time.monotonic() < deadline and any(is_alive(pid) for pid in left):
+        time.sleep(0.02)
