@@ -1,6 +1,6 @@
 """The commands of `python -m datagen_server`; the only module of the package that reads argv.
 
-To add a command: a function here that adds its parser, and one in `commands` that runs it.
+To add a command: a function here that adds its parser, and one in `commands` or `shard_commands` that runs it.
 """
 
 import argparse
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from datagen_server import commands
+from datagen_server import commands, shard_commands
+from datagen_server.shards.manifest import DEFAULT_SHARD_SIZE
+from shared.codec import Codec
 from shared.command import CommandParser
 from shared.spec import DEFAULT_COUNTS
 
@@ -25,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
         description="Serves captchas that are a function of a seed, to trainers that carry their own place in it.",
     )
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=CommandParser)
-    for add in (_add_serve, _add_health, _add_preview, _add_inspect):
+    for add in (_add_serve, _add_materialize, _add_verify, _add_preview, _add_inspect, _add_export, _add_health):
         add(subcommands)
     options = parser.parse_args(argv)
     return int(options.command(options))
@@ -38,15 +40,16 @@ def _add_serve(subcommands: "Subcommands") -> None:
         epilog="""examples:
   python -m datagen_server serve
   python -m datagen_server serve --listen 127.0.0.1:0 --seed 7 --count train=200000 test=10000
+  python -m datagen_server serve --shards shards
   python -m datagen_server serve --listen 0.0.0.0:50051 --insecure""",
     )
     parser.add_argument(
         "--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, help="default %(default)s; port 0: any"
     )
-    _add_source_options(parser)
-    parser.add_argument(
-        "--workers", metavar="N", type=_positive, help="rendering processes; default: one for each core"
-    )
+    where = parser.add_mutually_exclusive_group()
+    _add_shards_option(where)
+    _add_seed_option(where)
+    _add_rendering_options(parser)
     parser.add_argument("--insecure", action="store_true", help="listen off loopback, in plain text, for anyone")
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
     parser.set_defaults(command=commands.serve)
@@ -79,7 +82,7 @@ def _add_preview(subcommands: "Subcommands") -> None:
         "--count", dest="num_samples", metavar="N", type=_positive, default=40, help="default %(default)s"
     )
     parser.add_argument("--out", metavar="SHEET.png", type=Path, required=True, help="where the sheet goes")
-    parser.set_defaults(command=commands.preview, counts=[])
+    parser.set_defaults(command=commands.preview)
 
 
 def _add_inspect(subcommands: "Subcommands") -> None:
@@ -95,12 +98,90 @@ def _add_inspect(subcommands: "Subcommands") -> None:
     parser.add_argument("--index", metavar="N", type=_natural, required=True, help="within the split")
     parser.add_argument("--out", metavar="IMAGE.png", type=Path, help="write the picture too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(command=commands.inspect, counts=[])
+    parser.set_defaults(command=commands.inspect)
 
 
-def _add_source_options(parser: CommandParser) -> None:
+def _add_materialize(subcommands: "Subcommands") -> None:
+    parser = subcommands.add_parser(
+        "materialize",
+        help="render the data set into LMDB shards; run again, it goes on where it was",
+        epilog="""examples:
+  python -m datagen_server materialize --out shards
+  python -m datagen_server materialize --out shards --codec zstd --count train=1000000
+  python -m datagen_server materialize --out shards --executor dask --scheduler tcp://10.0.0.1:8786
+half each on two hosts, then copied into one directory and joined:
+  python -m datagen_server materialize --out shards --shard-range 0:4
+  python -m datagen_server materialize --out shards --shard-range 4:9
+  python -m datagen_server verify shards""",
+    )
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the shards go")
+    _add_seed_option(parser)
+    _add_rendering_options(parser)
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of the samples, 0..2^64-1; default %(default)s"
+        "--codec", choices=[codec.value for codec in Codec], default=Codec.RAW.value, help="default %(default)s"
+    )
+    parser.add_argument(
+        "--shard-size",
+        metavar="N",
+        type=_positive,
+        default=DEFAULT_SHARD_SIZE,
+        help="samples in a shard; default %(default)s",
+    )
+    parser.add_argument("--split", dest="splits", metavar="NAME", nargs="+", default=[], help="only these")
+    parser.add_argument(
+        "--shard-range", metavar="A:B", type=_range, help="only shards A to B-1 of these splits, counted from 0"
+    )
+    parser.add_argument("--executor", choices=["process", "dask"], default="process", help="default %(default)s")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="of dask.distributed")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=shard_commands.materialize)
+
+
+def _add_verify(subcommands: "Subcommands") -> None:
+    parser = subcommands.add_parser(
+        "verify",
+        help="check every stored record; repair damage; join parts made on several hosts",
+        epilog="""examples:
+  python -m datagen_server verify shards
+  python -m datagen_server verify shards --repair --json""",
+    )
+    parser.add_argument("directory", metavar="DIR", type=Path, help="what materialize has written")
+    parser.add_argument("--repair", action="store_true", help="render damaged records again")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=shard_commands.verify)
+
+
+def _add_export(subcommands: "Subcommands") -> None:
+    parser = subcommands.add_parser(
+        "export",
+        help="write stored samples in another project's layout",
+        epilog="""examples:
+  python -m datagen_server export --shards shards --format ocr-lmdb --out ocr
+  python -m datagen_server export --shards shards --format png --split test --out pictures""",
+    )
+    parser.add_argument("--shards", metavar="DIR", type=Path, required=True, help="what materialize has written")
+    parser.add_argument("--format", dest="layout", choices=["ocr-lmdb", "png"], required=True)
+    parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="a directory that is not there yet")
+    parser.add_argument("--split", dest="splits", metavar="NAME", nargs="+", default=[], help="only these")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(command=shard_commands.export)
+
+
+def _add_shards_option(parser: "argparse._ActionsContainer") -> None:
+    parser.add_argument(
+        "--shards", metavar="DIR", type=Path, help="stored samples: what materialize wrote, or OCR LMDBs"
+    )
+
+
+def _add_seed_option(parser: "argparse._ActionsContainer") -> None:
+    parser.add_argument(
+        "--seed", metavar="N", type=int, default=0, help="of rendered samples, 0..2^64-1; default %(default)s"
+    )
+
+
+def _add_rendering_options(parser: CommandParser) -> None:
+    parser.add_argument(
+        "--workers", metavar="N", type=_positive, help="rendering processes; default: one for each core"
     )
     parser.add_argument(
         "--count",
@@ -117,7 +198,9 @@ def _add_source_options(parser: CommandParser) -> None:
 def _add_look_options(parser: CommandParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--datagen", metavar="TARGET", help="ask this service; default: render here")
-    where.add_argument("--seed", metavar="N", type=int, default=0, help="render with this seed; default %(default)s")
+    _add_shards_option(where)
+    _add_seed_option(where)
+    parser.set_defaults(counts=[], workers=None)
 
 
 def _split_count(text: str) -> tuple[str, int]:
@@ -125,6 +208,13 @@ def _split_count(text: str) -> tuple[str, int]:
     if not equals or not count.isdecimal():
         raise argparse.ArgumentTypeError(f"must look like train=50000, got {text!r}")
     return name, int(count)
+
+
+def _range(text: str) -> range:
+    first, colon, last = text.partition(":")
+    if not colon or not first.isdecimal() or not last.isdecimal():
+        raise argparse.ArgumentTypeError(f"must look like 0:4, got {text!r}")
+    return range(int(first), int(last))
 
 
 def _natural(text: str) -> int:

@@ -1,15 +1,10 @@
-"""What the commands do: one function each, from parsed options to an exit code.
-
-`open_source` alone decides where samples come from.
-"""
+"""What the commands that serve and show samples do: one function each, from parsed options to an exit code."""
 
 import argparse
 import json
 import logging
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,16 +12,15 @@ import numpy as np
 from PIL import Image
 
 from datagen_server.health import check_health
+from datagen_server.options import open_source
 from datagen_server.preview import contact_sheet
-from datagen_server.rendered import RenderedSource
 from datagen_server.server import DatasetServer, Listen, serve_until_stopped
-from datagen_server.sources import SampleSource
 from shared.address import check_indices
 from shared.batch import Sample
 from shared.client import connect
 from shared.codec import Codec
 from shared.errors import UsageError
-from shared.spec import DEFAULT_COUNTS, Dataset, DatasetSpec
+from shared.spec import Dataset
 from shared.wire import samples_message, samples_of
 
 _LOG = logging.getLogger(__name__)
@@ -37,7 +31,7 @@ def serve(options: argparse.Namespace) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     listen = Listen.parse(options.listen, insecure=options.insecure)
     listen.check()
-    with open_source(options, options.workers or os.cpu_count() or 1) as source:
+    with open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
         return serve_until_stopped(DatasetServer(source, listen), stop_with_stdin=options.stop_with_stdin)
@@ -79,28 +73,11 @@ def inspect(options: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def open_source(options: argparse.Namespace, num_workers: int) -> Iterator[SampleSource]:
-    """Where samples come from, as the options say."""
-    source = RenderedSource(DatasetSpec(seed=options.seed), _counts(options.counts), num_workers)
-    try:
-        yield source
-    finally:
-        source.close()
-
-
-def _counts(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
-    names = [name for name, _ in pairs]
-    if twice := {name for name in names if names.count(name) > 1}:
-        raise UsageError(f"--count must name a split once, got {min(twice)} twice")
-    return {**DEFAULT_COUNTS, **dict(pairs)}
-
-
 def _look(options: argparse.Namespace, indices: Sequence[int]) -> tuple[Dataset, Sequence[Sample]]:
     if options.datagen:
         with connect(options.datagen) as client:
             return client.dataset, client.samples(options.split, indices)
-    with open_source(options, 1) as source:
+    with open_source(options, num_workers=1) as source:
         check_indices(source.dataset, options.split, indices)
         records = source.read(options.split, np.array(indices, np.uint64), Codec.RAW).result()
         spec = source.dataset.spec

@@ -30,7 +30,7 @@ def sha256_of(path: Path) -> str:
 
 
 def is_still_intact(path: Path) -> bool | None:
-    """Whether the file at `path` has the digest that it had when all in it was noted to be intact; None: never noted."""
+    """Whether the file at `path` has the digest noted when all in it was known to be intact; None: never noted."""
     note = _read_note(path)
     if note is None or note["intact"] is not True:
         return None

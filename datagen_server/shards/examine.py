@@ -42,7 +42,7 @@ def examine(directory: Path, plan: Plan, shard: Shard) -> Examined:
 def finished(directory: Path, plan: Plan, shard: Shard) -> tuple[StoredShard, int] | None:
     """The entry and digest of a shard that is there as a whole; None when it must be made, or made again.
 
-    A file was whole when it got a shard's name, and that was noted. Without a note, in a copy, all records are looked at.
+    A file was whole when it got a shard's name, and that was noted. Without a note all records are looked at.
     """
     path = directory / shard.file
     digest = described_digest(path, plan, shard)

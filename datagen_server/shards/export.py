@@ -21,6 +21,7 @@ import lmdb
 import numpy as np
 
 from datagen_server.shards.disk import partial_path, put_in_place, write_failure
+from datagen_server.shards.materialize import OpenProgress, quiet
 from datagen_server.shards.record import max_payload_bytes
 from datagen_server.sources import SampleSource
 from shared.batch import text_of
@@ -47,11 +48,12 @@ def label_key(index: int) -> bytes:
 
 
 def export(
-    source: SampleSource, out: Path, layout: str, splits: Collection[str], advance: Callable[[int], None]
+    source: SampleSource, out: Path, layout: str, splits: Collection[str], open_progress: OpenProgress = quiet
 ) -> int:
     """Writes `splits` (none: all) of `source` to `out`, which must not exist or be empty; returns how many samples.
 
-    layout: 'ocr-lmdb' or 'png'. Raises `UsageError` for what cannot be written there, `DataLoss` for damaged samples.
+    layout: 'ocr-lmdb' or 'png'; open_progress: see `materialize`. Raises `UsageError` for what cannot be written there,
+    `DataLoss` for damaged samples.
     """
     dataset = source.dataset
     for name in splits:
@@ -60,14 +62,15 @@ def export(
     if layout == "png" and "/" in dataset.spec.alphabet:
         raise UsageError("the alphabet has a /, which no file name can hold; export as ocr-lmdb")
     chosen = [name for name in dataset.counts if not splits or name in splits]
-    with _appearing(out) as partial:
+    num_samples = sum(dataset.counts[split] for split in chosen)
+    with _appearing(out) as partial, open_progress(num_samples) as advance:
         for split in chosen:
             (partial / split).mkdir()
             writer = _write_png if layout == "png" else _write_ocr_lmdb
             writer(source, split, partial / split, advance)
         if layout != "png":
             (partial / DICTIONARY_NAME).write_text("".join(f"{character}\n" for character in dataset.spec.alphabet))
-    return sum(dataset.counts[split] for split in chosen)
+    return num_samples
 
 
 def _write_ocr_lmdb(source: SampleSource, split: str, folder: Path, advance: Callable[[int], None]) -> None:

@@ -23,6 +23,8 @@ from datagen_server.shards.write import ShardWriter, chunk_size
 from shared.errors import DataLoss, NotFound, UsageError
 
 Found = dict[Shard, tuple[StoredShard, int]]
+OpenProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"Told how much there is to do, gives a function to call with how much was done."
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,12 @@ def materialize(
     plan: Plan,
     part: Sequence[Shard],
     open_workers: Callable[[], AbstractContextManager[Workers]],
-    open_progress: Callable[[int], AbstractContextManager[Callable[[int], None]]] = quiet,
+    open_progress: OpenProgress = quiet,
 ) -> Materialized:
     """Writes what is not finished yet of `part` into `directory`, and the manifest once all shards of `plan` are there.
 
-    open_workers: entered only if there is work; open_progress: the same, with the number of samples to come, and gives
-    a function to call with the samples done. Raises `UsageError` when the directory is something else's.
+    open_workers, open_progress: entered only if there is work. Raises `UsageError` when the directory is something
+    else's.
     """
     make_directory(directory)
     with exclusive(directory):

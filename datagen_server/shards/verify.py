@@ -10,7 +10,6 @@ another file of the same samples, and then the manifest is brought up to date.
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +18,7 @@ from datagen_server.shards.disk import exclusive
 from datagen_server.shards.examine import Examined, examine
 from datagen_server.shards.file import read_description
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
-from datagen_server.shards.materialize import Found, quiet, write_manifest
+from datagen_server.shards.materialize import Found, OpenProgress, quiet, write_manifest
 from datagen_server.shards.repair import Repair
 from shared.errors import DataLoss, StreamingError, UsageError
 
@@ -74,12 +73,9 @@ def verify(
     directory: Path,
     *,
     repair: bool = False,
-    open_progress: Callable[[int], AbstractContextManager[Callable[[int], None]]] = quiet,
+    open_progress: OpenProgress = quiet,
 ) -> Verified:
-    """Reads everything once. Raises `UsageError` when there are no shards, `StreamingError` when some are missing yet.
-
-    open_progress: entered with the number of records, gives a function to call with the records done.
-    """
+    """Reads everything once. Raises `UsageError` when there are no shards, `StreamingError` while some are missing."""
     with exclusive(directory):
         manifest = _manifest(directory, repair)
         plan = manifest.plan if manifest else _plan_of_parts(directory)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -113,7 +114,7 @@ def images_of(records: Records, spec: DatasetSpec) -> NDArray[np.uint8]:
     joined = memoryview(b"".join(records.payloads))
     sizes = records.image_sizes.tolist() or [spec.image_bytes] * len(records.labels)
     ends = np.cumsum([0, *sizes]).tolist()
-    parts = [joined[low:high] for low, high in zip(ends, ends[1:], strict=False)]
+    parts = [joined[low:high] for low, high in pairwise(ends)]
     return decode(parts, records.codec, spec.image_shape)
 
 

@@ -27,10 +27,21 @@ from tests.datagen_server.shards.building import (
     plan_of,
     read,
 )
+from tests.datagen_server.source_contract import COUNTS as CONTRACT_COUNTS
+from tests.datagen_server.source_contract import SPEC, OpenSource, SourceContract
 
 LAST_OF_TRAIN = plan_of().shards[-1]
 FULL = plan_of().shards[-2]
 EVERYTHING = {split: tuple(range(count)) for split, count in COUNTS.items()}
+
+
+class TestShardSource(SourceContract):
+    @pytest.fixture(scope="class", params=Codec)
+    @classmethod
+    def open_source(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> OpenSource:
+        directory = tmp_path_factory.mktemp("contract")
+        build(directory, plan_of(SPEC, CONTRACT_COUNTS, request.param, shard_size=50))
+        return lambda: ShardSource(directory)
 
 
 def assert_all_rendered(directory: Path, plan: Plan | None = None) -> ShardSource:
@@ -211,15 +222,17 @@ def test_a_file_cut_off_at_any_page_is_healed_or_refused_by_name(pristine: Path,
 
 
 def refused_of(shard: Shard, directory: Path) -> int:
-    """Reads a shard's samples one by one: each is the rendered one or refused by name. Returns how many were refused."""
+    """Reads samples one by one: each is the rendered one or refused by name. Returns how many were refused."""
     source = ShardSource(directory)
     num_refused = 0
     for index in shard.indices:
-        try:
-            assert_rendered(read(source, "train", index), SMALL, "train", index)
-        except DataLoss as error:
+        future = source.read("train", np.array([index], np.uint64), Codec.RAW)
+        if error := future.exception():
             num_refused += 1
+            assert isinstance(error, DataLoss)
             assert f"{shard.file}: the record of index {index} " in str(error)
+        else:
+            assert_rendered(future.result(), SMALL, "train", index)
     source.close()
     return num_refused
 

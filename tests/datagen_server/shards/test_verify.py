@@ -142,7 +142,7 @@ def test_a_directory_without_shards_is_refused(tmp_path: Path, name: str) -> Non
 
 @given(st.sets(st.integers(0, 40), min_size=1))
 def test_ranges_name_every_index_once(indices: set[int]) -> None:
-    named = []
+    named: list[int] = []
     for part in _ranges(sorted(indices)).split(", "):
         low, _, high = part.partition("-")
         named += range(int(low), int(high or low) + 1)

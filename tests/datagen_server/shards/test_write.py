@@ -36,9 +36,9 @@ def test_the_same_records_make_the_same_file_in_every_process(tmp_path: Path) ->
 
 def test_lmdb_reads_every_record_under_its_big_endian_index(tmp_path: Path) -> None:
     records = render_chunk(chunk_of(PLAN, "train", SHARD.indices)).records
-    with lmdb.open(str(write(tmp_path)), subdir=False, readonly=True, lock=False, lib_version=0) as env:
-        with env.begin() as transaction:
-            stored = dict(transaction.cursor())
+    environment = lmdb.open(str(write(tmp_path)), subdir=False, readonly=True, lock=False, lib_version=0)
+    with environment, environment.begin() as transaction:
+        stored = dict(transaction.cursor())
     described = unseal(stored.pop(PLAN_KEY))
     assert stored == {key_of(index): record for index, record in zip(SHARD.indices, records, strict=True)}
     assert described is not None

@@ -1,0 +1,61 @@
+"""What options mean that several commands take: which source, which splits, which workers. Raises `UsageError`."""
+
+import argparse
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from datagen_server.rendered import RenderedSource
+from datagen_server.shards.ocr import OcrLmdbSource, ocr_lmdb_splits
+from datagen_server.shards.source import ShardSource
+from datagen_server.shards.work import Workers, dask_workers, process_workers
+from datagen_server.sources import SampleSource
+from shared.errors import UsageError
+from shared.spec import DEFAULT_COUNTS, DatasetSpec
+
+
+@contextmanager
+def open_source(options: argparse.Namespace, num_workers: int | None = None) -> Iterator[SampleSource]:
+    """Where samples come from: stored, or rendered by `num_workers` processes (default: one for each core)."""
+    source = _stored(options) if options.shards else _rendered(options, num_workers)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def open_stored(directory: Path) -> SampleSource:
+    """The source of a directory of shards, or of OCR LMDBs."""
+    return OcrLmdbSource(directory) if ocr_lmdb_splits(directory) else ShardSource(directory)
+
+
+def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]:
+    """Who renders for `materialize`."""
+    if options.executor == "dask":
+        if options.workers or not options.scheduler:
+            raise UsageError("--executor dask needs --scheduler ADDRESS, and has the workers that the scheduler has")
+        return dask_workers(options.scheduler)
+    if options.scheduler:
+        raise UsageError("--scheduler is for --executor dask")
+    return process_workers(options.workers or os.cpu_count() or 1)
+
+
+def counts_of(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
+    """The size of every split, the default ones included."""
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"--count must name a split once, got {min(twice)} twice")
+    return {**DEFAULT_COUNTS, **dict(pairs)}
+
+
+def _stored(options: argparse.Namespace) -> SampleSource:
+    for name, value in (("--count", options.counts), ("--workers", options.workers)):
+        if value:
+            raise UsageError(f"{name} is for rendering; with --shards everything is there already")
+    return open_stored(options.shards)
+
+
+def _rendered(options: argparse.Namespace, num_workers: int | None) -> SampleSource:
+    num_workers = num_workers or options.workers or os.cpu_count() or 1
+    return RenderedSource(DatasetSpec(seed=options.seed), counts_of(options.counts), num_workers)
