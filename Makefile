@@ -46,7 +46,7 @@ lock: $(READY) ## renew the locked requirements from pyproject.toml
 	  lock --extra train --extra dask --extra dev -c requirements/train.txt -o requirements/dev.txt'
 
 bench: $(READY) ## every benchmark: a table and one JSON line each
-	@for bench in render; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
+	@for bench in render materialize read; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
 
 clean: ## remove what make made
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo
