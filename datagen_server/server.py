@@ -29,6 +29,7 @@ _LOG = logging.getLogger(__name__)
 MAX_STREAMS = 128
 "Each holds a thread for as long as it is open."
 _SPARE_THREADS = 8
+_SPARE_CALLS = 64
 _GRACE_S = 5.0
 
 _OPTIONS = (
@@ -95,6 +96,7 @@ class DatasetServer:
             futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),
             handlers=[self._servicer.handler()],
             options=_OPTIONS,
+            maximum_concurrent_rpcs=max_streams + _SPARE_CALLS,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         port = self._server.add_insecure_port(str(listen))

@@ -5,6 +5,7 @@ standard input closes, which happens however the parent ends, SIGKILL included. 
 is still reading, and stops it when it is done.
 """
 
+import logging
 import os
 import select
 import subprocess
@@ -18,6 +19,7 @@ from typing import IO
 from shared.errors import Unavailable
 from shared.spec import DEFAULT_COUNTS
 
+_LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 _ANNOUNCED = "listening on "
@@ -40,7 +42,12 @@ def embedded_service(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True, start_new_session=True
         )
         try:
-            yield _target_of(service, words)
+            target = _target_of(service, words)
+            try:
+                yield target
+            finally:
+                if (code := service.poll()) is not None:
+                    _LOG.warning("the embedded data set service ended by itself (exit code %d): %s", code, _last(words))
         finally:
             _stop(service)
 
@@ -53,8 +60,12 @@ def _target_of(service: subprocess.Popen[str], words: IO[str]) -> str:
         if line.startswith(_ANNOUNCED):
             return line.removeprefix(_ANNOUNCED)
     reason = "in time" if time.monotonic() > deadline else f"(exit code {service.wait()})"
+    raise Unavailable(f"the embedded data set service did not start {reason}: {_last(words)}")
+
+
+def _last(words: IO[str]) -> str:
     words.seek(0)
-    raise Unavailable(f"the embedded data set service did not start {reason}: {' '.join(words.read().split())[-2000:]}")
+    return " ".join(words.read().split())[-1000:]
 
 
 def _stop(service: subprocess.Popen[str]) -> None:

@@ -120,6 +120,8 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> StreamingError:
 def reason_of(error: grpc.RpcError) -> str:
     """Why a call failed, in as few words as a person needs: "connection refused"."""
     code, details = error.code(), " ".join((error.details() or "").split())
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "no answer in time"
     if code != grpc.StatusCode.UNAVAILABLE:
         return f"{code.name}: {details or 'no details'}"
     *_, reason = details.partition("last error: ")

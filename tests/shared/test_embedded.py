@@ -45,6 +45,16 @@ def test_a_service_that_does_not_start_is_told_in_its_own_words() -> None:
         pass
 
 
+def test_a_service_that_dies_in_the_block_is_told_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    with embedded_service({"train": 100}, num_workers=1):
+        (service,) = children()
+        os.kill(service, signal.SIGKILL)
+        wait_until(lambda: not is_alive(service), "the service to be gone")
+    (told,) = caplog.messages
+    assert told.startswith("the embedded data set service ended by itself (exit code -9): ")
+    assert "serving test=10000 train=100" in told
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_parent_that_is_killed_leaves_no_orphan(number: signal.Signals) -> None:
     parent = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
