@@ -14,6 +14,7 @@ import pickle
 import socket
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import accumulate, count, pairwise
@@ -94,6 +95,7 @@ def _perform(call: bytes) -> tuple[bool, Any]:
         function, args, kwargs = pickle.loads(call)  # noqa: S301 - our own parent wrote it.
         return True, function(*args, **kwargs)
     except Exception as error:
+        error.add_note(f"In a worker process: {traceback.format_exc()}")  # The traceback itself cannot be pickled.
         return False, error
 
 

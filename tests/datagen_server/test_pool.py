@@ -76,8 +76,9 @@ def test_results_stay_what_they_were_when_others_follow(pool: WorkerPool) -> Non
 def test_exceptions_come_back(pool: WorkerPool) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         pool.submit(int, "x").result(TIMEOUT_S)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError) as caught:
         pool.submit(divmod, 1, 0).result(TIMEOUT_S)
+    assert "In a worker process: Traceback" in caught.value.__notes__[0]
 
 
 def test_what_cannot_be_pickled_is_an_exception_too(pool: WorkerPool) -> None:

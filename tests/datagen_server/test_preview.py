@@ -5,7 +5,7 @@ from datagen_server.preview import contact_sheet
 from datagen_server.rendering import CaptchaRenderer
 from shared.spec import DatasetSpec
 
-SPEC = DatasetSpec(width=50, height=30)
+SPEC = DatasetSpec(width=24, height=16)
 
 
 def render(num_images: int) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
