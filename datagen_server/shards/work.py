@@ -26,8 +26,6 @@ from shared.codec import Codec, encode
 from shared.errors import ForeignDataset, StreamingError, UsageError
 from shared.spec import DatasetSpec
 
-_CONNECT_TIMEOUT_S = 10
-
 
 @dataclass(frozen=True)
 class Chunk:
@@ -59,6 +57,8 @@ class Workers:
 
     executor: Executor
     num_workers: int
+    lost_errors: tuple[type[Exception], ...] = (BrokenExecutor, CancelledError, OSError)
+    "What the executor raises when it has lost its workers."
 
     def render(self, chunks: Iterable[Chunk]) -> Generator[Rendered, None, None]:
         """The rendered chunks in order, with three for each worker under way, so that memory stays bounded.
@@ -73,7 +73,7 @@ class Workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
-        except (BrokenExecutor, CancelledError, ConnectionError) as error:
+        except self.lost_errors as error:
             problem = f"a rendering process was lost ({type(error).__name__}); finished shards are kept"
             raise StreamingError(f"{problem}: run it again to go on") from error
         finally:
@@ -106,22 +106,23 @@ def process_workers(num_workers: int) -> Iterator[Workers]:
 
 
 @contextmanager
-def dask_workers(scheduler: str) -> Iterator[Workers]:
+def dask_workers(scheduler: str, timeout_s: float = 10) -> Iterator[Workers]:
     """The workers of a running dask.distributed scheduler, each with this package installed."""
     try:
         distributed = import_module("distributed")
     except ImportError as error:
         raise UsageError("--executor dask needs dask: pip install 'captcha-streaming[dask]'") from error
     try:
-        client = distributed.Client(scheduler, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
+        client = distributed.Client(scheduler, timeout=timeout_s, set_as_default=False)
     except (OSError, ValueError) as error:
         raise UsageError(f"no dask scheduler answers at {scheduler}: {error}") from error
     with client:
         with suppress(TimeoutError):
-            client.wait_for_workers(1, timeout=_CONNECT_TIMEOUT_S)
+            client.wait_for_workers(1, timeout=timeout_s)
         if not (num_workers := sum(client.nthreads().values())):
             raise UsageError(f"the dask scheduler at {scheduler} has no workers: start some, `dask worker {scheduler}`")
-        yield Workers(client.get_executor(), num_workers)
+        lost_errors = distributed.KilledWorker, *Workers.lost_errors
+        yield Workers(client.get_executor(), num_workers, lost_errors)
 
 
 @lru_cache(maxsize=1)
