@@ -21,10 +21,10 @@ TEST_COUNT = 10_000
 "Samples in the test split of the embedded service."
 _EXAMPLES = """\
 examples:
-  python -m evaluator --ckpt run                                   the newest checkpoint, on a test split drawn here
-  python -m evaluator --ckpt run --datagen 10.0.0.5:50051          on the test split of a service
-  python -m evaluator --ckpt run --report report                   and keep every figure and every error
-  python -m evaluator --ckpt run/checkpoints/warpctc-1-500.ckpt --min-accuracy 0.99 --json    as a gate
+  python -m evaluator --ckpt run                           the newest checkpoint, on a test split drawn here
+  python -m evaluator --ckpt run --datagen 10.0.0.5:50051  on the test split of a service
+  python -m evaluator --ckpt run --report report           and keep every figure and every error
+  python -m evaluator --ckpt run --min-accuracy 0.99       as a gate: ends with 1 below that
 """
 
 

@@ -1,6 +1,7 @@
 """The command as a person or a script meets it."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,16 @@ def test_the_gate_ends_with_one_when_it_is_not_met(
     last = "evaluator: exact match 0 (0 of 130 samples) is below --min-accuracy 0.5"
     assert (captured.err.splitlines()[-1] == last) == bool(code)
     assert json.loads(captured.out)["samples"] == COUNTS["test"]
+
+
+def test_ctrl_c_ends_it_with_one_line_and_code_130(setting: Setting) -> None:
+    command = [sys.executable, "-m", "evaluator", *arguments(setting, "--batch-size", "1")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        assert running.stderr.readline().startswith("reading 130 test samples")
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (130, "", "evaluator: interrupted\n")
 
 
 def test_without_datagen_the_data_set_of_the_checkpoint_is_drawn_here(setting: Setting, capsys: Captured) -> None:
