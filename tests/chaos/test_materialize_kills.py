@@ -1,0 +1,154 @@
+"""SIGKILL and full disks during materialize: nothing looks complete that is not, and reruns end as if undisturbed."""
+
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from datagen_server.cli import main
+from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan
+from datagen_server.shards.verify import verify
+from shared.errors import StreamingError
+from tests.datagen_server.processes import children, is_alive, wait_until
+from tests.datagen_server.shards.building import content
+
+COUNTS = "--count", "train=500", "test=100"
+OPTIONS = *COUNTS, "--shard-size", "64", "--workers", "2"
+NUM_SHARDS = 10
+
+
+@dataclass(frozen=True)
+class Undisturbed:
+    directory: Path
+    plan: Plan
+    duration_s: float
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    directory = tmp_path_factory.mktemp("undisturbed") / "shards"
+    started = time.monotonic()
+    start(directory).wait()
+    return Undisturbed(directory, Manifest.read(directory).plan, time.monotonic() - started)
+
+
+def start(directory: Path) -> "subprocess.Popen[str]":
+    command = sys.executable, "-m", "datagen_server", "materialize", "--out", str(directory), *OPTIONS
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, text=True)
+
+
+def kill_after(delay_s: float, directory: Path) -> bool:
+    """Starts materialize and kills it; whether it was still running."""
+    process = start(directory)
+    try:
+        process.wait(delay_s)
+    except subprocess.TimeoutExpired:
+        workers = children(process.pid)
+        process.kill()
+        process.wait()
+        wait_until(lambda: not any(is_alive(worker) for worker in workers), "the workers to notice")
+    return process.returncode == -signal.SIGKILL
+
+
+def assert_what_looks_complete_is(directory: Path, undisturbed: Undisturbed) -> int:
+    """Every file that has a shard's name, and the manifest, is what an undisturbed run writes; returns how many."""
+    expected = content(undisturbed.directory)
+    found = content(directory) if directory.exists() else {}
+    for name, data in found.items():
+        assert data == expected[name], f"{name} looks complete and is not"
+    assert (MANIFEST_NAME in found) <= (len(found) == NUM_SHARDS + 1)
+    return len(found)
+
+
+def kill_and_rerun(moments: int, undisturbed: Undisturbed, root: Path, seed: int) -> dict[str, int]:
+    """Kills at random moments of a run, each in a new directory; the rerun must end like the undisturbed run."""
+    chance = random.Random(seed)
+    figures = {"killed": 0, "shards there": 0}
+    for number in range(moments):
+        directory = root / str(number)
+        while not kill_after(chance.uniform(0.1, undisturbed.duration_s), directory):
+            shutil.rmtree(directory)
+        figures["killed"] += 1
+        figures["shards there"] += assert_what_looks_complete_is(directory, undisturbed)
+        assert start(directory).wait() == 0
+        assert content(directory) == content(undisturbed.directory)
+        assert not list(directory.glob(".*.partial"))
+        shutil.rmtree(directory)
+    return figures
+
+
+def test_killed_runs_leave_whole_shards_only(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    kill_and_rerun(2, undisturbed, tmp_path, seed=1)
+
+
+@pytest.mark.long
+def test_fifty_killed_runs_leave_whole_shards_only(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    figures = kill_and_rerun(50, undisturbed, tmp_path, seed=2)
+    print(
+        f"\n{figures['killed']} runs killed, {figures['shards there']} files there at the kills, all whole; 50 reruns equal"
+    )
+
+
+@pytest.mark.long
+def test_a_run_killed_again_and_again_gets_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    chance, num_kills = random.Random(3), 0
+    while kill_after(chance.uniform(0.8, 0.3 * undisturbed.duration_s + 1), tmp_path / "shards"):
+        num_kills += 1
+        assert_what_looks_complete_is(tmp_path / "shards", undisturbed)
+    assert content(tmp_path / "shards") == content(undisturbed.directory)
+    print(f"\ncomplete after {num_kills} kills")
+
+
+@contextmanager
+def small_disk(directory: Path, size_kb: int) -> Iterator[None]:
+    """A file system of its own at `directory`; skips the test where mounting is not permitted."""
+    directory.mkdir()
+    mount = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", str(directory)], capture_output=True, check=False
+    )
+    if mount.returncode:
+        pytest.skip(f"mounting a small tmpfs is not permitted here: {mount.stderr.decode().strip()}")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(directory)], check=True)
+
+
+def fill_and_rerun(size_kb: int, undisturbed: Undisturbed, directory: Path) -> int:
+    """Runs on a disk that is too small, then makes room; returns how many files were there when it was full."""
+    with small_disk(directory, size_kb):
+        with pytest.raises(StreamingError, match=f"no space left for {directory}") as caught:
+            main(["materialize", "--out", str(directory), *OPTIONS])
+        assert "\n" not in str(caught.value)
+        assert not list(directory.glob(".*.partial"))
+        num_found = assert_what_looks_complete_is(directory, undisturbed)
+        subprocess.run(["mount", "-o", "remount,size=100m", str(directory)], check=True)
+        assert main(["materialize", "--out", str(directory), *OPTIONS]) == 0
+        assert content(directory) == content(undisturbed.directory)
+        assert not verify(directory).findings
+    return num_found
+
+
+def test_a_full_disk_is_one_clear_line_and_the_rerun_ends_as_if_undisturbed(
+    undisturbed: Undisturbed, tmp_path: Path
+) -> None:
+    fill_and_rerun(5000, undisturbed, tmp_path / "disk")
+
+
+@pytest.mark.long
+def test_disks_of_many_sizes_get_full_without_harm(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    total_kb = sum(len(data) for data in content(undisturbed.directory).values()) // 1024
+    chance = random.Random(4)
+    sizes = [chance.randrange(100, total_kb - 50) for _ in range(20)]
+    files = [fill_and_rerun(size, undisturbed, tmp_path / str(number)) for number, size in enumerate(sizes)]
+    print(
+        f"\n{len(sizes)} full disks of {min(sizes)} to {max(sizes)} kB, {sum(files)} files there, all whole; reruns equal"
+    )
