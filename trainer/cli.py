@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.client import connect
-from shared.command import CommandParser
+from shared.command import CommandParser, uninterrupted
 from shared.embedded import embedded_service
 from shared.errors import UsageError
 from trainer.agreement import SPLIT, plan_slice
@@ -49,7 +49,8 @@ def main(argv: Sequence[str]) -> int:
             print(json.dumps(asdict(summary)))
         else:
             progress.finish(summary)
-    return 128 + received[0] if received else 0
+    # MindSpore turns a Ctrl-C that meets its compiler into SIGTERM: both are the user's wish to stop.
+    return 130 if received else 0
 
 
 def _train_here(
@@ -57,8 +58,9 @@ def _train_here(
 ) -> tuple[Summary, list[int]]:
     """As a single rank in this process."""
     # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
-    from shared.nn.runtime import set_device
-    from trainer.loop import Trainer
+    with uninterrupted():
+        from shared.nn.runtime import set_device
+        from trainer.loop import Trainer
 
     set_device(device)
     with connect(target) as client:

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.embedded import embedded_service
-
 from shared.command import CommandParser, run
+from shared.embedded import embedded_service
 from shared.errors import StreamingError
 from trainer.config import TrainerConfig
 
