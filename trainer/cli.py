@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -49,8 +50,7 @@ def main(argv: Sequence[str]) -> int:
             print(json.dumps(asdict(summary)))
         else:
             progress.finish(summary)
-    # MindSpore turns a Ctrl-C that meets its compiler into SIGTERM: both are the user's wish to stop.
-    return 130 if received else 0
+    return 128 + received[0] if received else 0
 
 
 def _train_here(
@@ -68,7 +68,9 @@ def _train_here(
         run.begin(config)
         progress.start(client.dataset, target, SPLIT, trainer.done, trainer.num_steps)
         with signals_call(trainer.stop) as received:
-            return trainer.train(), received
+            summary = trainer.train()
+    # MindSpore turns a Ctrl-C that meets its compiler into SIGTERM: take both for Ctrl-C.
+    return summary, [signal.SIGINT] if received else []
 
 
 def _train_on_ranks(
