@@ -29,6 +29,10 @@ class NewsWriter:
         """Writes one line, which the launcher can read at once."""
         self._file.write(json.dumps({"kind": kind, "time": time.time(), **values}) + "\n")
 
+    def close(self) -> None:
+        """Ends writing."""
+        self._file.close()
+
 
 @dataclass
 class NewsReader:

@@ -7,6 +7,7 @@ import argparse
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
@@ -26,17 +27,17 @@ def main(argv: Sequence[str]) -> int:
     die_with_parent(int(os.environ[PARENT_OF_RANKS]))
     is_scheduler = os.environ["MS_ROLE"] == "MS_SCHED"
     local = 0 if is_scheduler else int(os.environ["DEVICE_ID"])
-    news = NewsWriter(news_file(options.logs, SCHEDULER if is_scheduler else str(local)))
     # Only the launcher hears Ctrl-C; it passes it on as SIGTERM once there are steps to finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        _train(options, news, options.expect[local])
-    except StreamingError as error:
-        news.tell("failed", exit_code=error.exit_code, words=str(error))
-        raise
-    except Exception as error:
-        news.tell("failed", exit_code=1, words=f"{type(error).__name__}: {_first_line(error)}")
-        raise
+    with closing(NewsWriter(news_file(options.logs, SCHEDULER if is_scheduler else str(local)))) as news:
+        try:
+            _train(options, news, options.expect[local])
+        except StreamingError as error:
+            news.tell("failed", exit_code=error.exit_code, words=str(error))
+            raise
+        except Exception as error:
+            news.tell("failed", exit_code=1, words=f"{type(error).__name__}: {_first_line(error)}")
+            raise
     return 0
 
 
