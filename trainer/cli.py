@@ -96,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE", help="one key to change"
     )
-    parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs")
+    parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs; "
+                        "gpu and ascend follow their documents and were not run on a device")  # fmt: skip
     ranks = parser.add_mutually_exclusive_group()
     ranks.add_argument("--ranks", type=int, default=1, metavar="N", help="processes on this host, one per device")
     ranks.add_argument("--rank-table", type=Path, metavar="FILE", help="an HCCL rank table, 1.0 or 1.2, says which "

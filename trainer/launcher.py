@@ -26,6 +26,7 @@ STOP_GRACE_S = 8.0
 "For the step under way and the checkpoint, after Ctrl-C or SIGTERM."
 _END_GRACE_S = 20.0
 _POLL_S = 0.1
+# By the documents; not run on a device.
 _VISIBLE = {"ascend": "ASCEND_RT_VISIBLE_DEVICES", "gpu": "CUDA_VISIBLE_DEVICES"}
 
 

@@ -35,18 +35,18 @@ class TrainingProgress:
         print(f"training for {todo} on {data}", file=sys.stderr, flush=True)
         if self._console.is_terminal:
             fields = TextColumn(
-                "loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} images/s  wait {task.fields[wait]:.1%}"
+                "loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} images/s  wait {task.fields[wait]}"
             )
             columns = BarColumn(bar_width=16), MofNCompleteColumn(), fields, TimeRemainingColumn()
             self._bar = Progress(*columns, console=self._console)
-            self._bar.add_task("", total=num_steps, completed=done, loss=float("nan"), rate=0.0, wait=0.0)
+            self._bar.add_task("", total=num_steps, completed=done, loss=float("nan"), rate=0.0, wait="0.0%")
             self._bar.start()
 
     def show(self, row: MetricsRow, num_steps: int) -> None:
         """One log interval."""
         if self._bar is not None:
             task = self._bar.task_ids[0]
-            self._bar.update(task, completed=row.step, loss=row.loss, rate=row.images_per_s, wait=row.wait_share)
+            self._bar.update(task, completed=row.step, loss=row.loss, rate=row.images_per_s, wait=_waited(row))
             return
         first = self._first_row = self._first_row or row
         left = "--:--"
@@ -54,7 +54,7 @@ class TrainingProgress:
             left_s = (row.elapsed_s - first.elapsed_s) / (row.step - first.step) * (num_steps - row.step)
             left = f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
         parts = f"step {row.step:>6,}/{num_steps:,}", f"loss {row.loss:8.4f}", f"{row.images_per_s:5,.0f} images/s"
-        print("  ".join((*parts, f"wait {row.wait_share:5.1%}", f"{left} left")), file=sys.stderr, flush=True)
+        print("  ".join((*parts, f"wait {_waited(row):>5}", f"{left} left")), file=sys.stderr, flush=True)
 
     def finish(self, summary: Summary) -> None:
         """The last words of a run, on stdout."""
@@ -71,3 +71,9 @@ class TrainingProgress:
             print(f"next        python -m evaluator --ckpt {summary.checkpoint}")
         else:
             print("next        the same command with --resume")
+
+
+def _waited(row: MetricsRow) -> str:
+    """The share, and which rank keeps the others waiting when there are others."""
+    shares = row.rank_wait_shares
+    return f"{row.wait_share:.1%}" + (f" (rank {shares.index(max(shares))})" if len(shares) > 1 else "")

@@ -50,9 +50,14 @@ def _train(target: str, run_dir: Path, *more: str) -> dict[str, Any]:
     return result
 
 
-def _start(target: str, run_dir: Path, *more: str) -> subprocess.Popen[str]:
-    command = _command(target, run_dir, *more)
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def _start(target: str, run_dir: Path, *more: str) -> subprocess.Popen[bytes]:
+    """Its words go to `_words`."""
+    with _words(run_dir).open("w") as words:
+        return subprocess.Popen(_command(target, run_dir, *more), stdout=subprocess.DEVNULL, stderr=words)
+
+
+def _words(run_dir: Path) -> Path:
+    return run_dir.with_name(f"{run_dir.name}.stderr")
 
 
 def _metrics(run_dir: Path) -> list[dict[str, Any]]:
@@ -60,10 +65,10 @@ def _metrics(run_dir: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-def _wait_for_step(launcher: subprocess.Popen[str], run_dir: Path, step: int) -> None:
+def _wait_for_step(launcher: subprocess.Popen[bytes], run_dir: Path, step: int) -> None:
     while launcher.poll() is None and len(_metrics(run_dir)) < step:
         time.sleep(0.02)
-    assert launcher.poll() is None, launcher.communicate()[1]
+    assert launcher.poll() is None, _words(run_dir).read_text()
 
 
 def _pids(run_dir: Path) -> dict[str, int]:
@@ -72,7 +77,7 @@ def _pids(run_dir: Path) -> dict[str, int]:
     return {file.stem.removeprefix("process-"): json.loads(file.read_text().split("\n")[0])["pid"] for file in files}
 
 
-def _seconds_until_gone(launcher: subprocess.Popen[str], pids: dict[str, int]) -> float:
+def _seconds_until_gone(launcher: subprocess.Popen[bytes], pids: dict[str, int]) -> float:
     started = time.monotonic()
     while launcher.poll() is None or any(is_alive(pid) for pid in pids.values()):
         assert time.monotonic() < started + GONE_WITHIN_S, "something is left behind"
@@ -107,7 +112,7 @@ def test_a_killed_rank_is_named_nothing_is_left_and_one_rank_goes_on(service: st
     os.kill(pids["1"], signal.SIGKILL)
     _seconds_until_gone(launcher, pids)
     assert launcher.returncode == 1
-    assert "trainer: rank 1 died without a word, killed or out of memory; its log is" in launcher.communicate()[1]
+    assert "trainer: rank 1 died without a word, killed or out of memory; its log is" in _words(run_dir).read_text()
     _train(service, run_dir, "--resume")
     proof = Receipts(run_dir).prove()
     assert (proof.steps, proof.ranks, proof.restarts, proof.holds) == (300, 1, 1, True)
@@ -132,7 +137,7 @@ def test_bad_input_is_one_line_and_starts_no_rank(service: str, tmp_path: Path, 
     assert not (tmp_path / "run").exists()
 
 
-def _end(launcher: subprocess.Popen[str], pids: dict[str, int], what: str) -> None:
+def _end(launcher: subprocess.Popen[bytes], pids: dict[str, int], what: str) -> None:
     if what in pids:
         os.kill(pids[what], signal.SIGKILL)
     else:
@@ -189,3 +194,48 @@ def test_a_run_goes_on_from_two_to_four_to_one_rank(service: str, tmp_path: Path
     proof = Receipts(run_dir).prove()
     assert (proof.delivered, proof.restarts, proof.holds) == (800, 2, True)
     print(f"\n2 -> 4 -> 1 ranks: {proof.delivered} delivered, {proof.missing} missing, {proof.duplicated} duplicated")
+
+
+HOSTS = {"captcha-a": "10.77.0.1", "captcha-b": "10.77.0.2"}
+
+
+def _ip(*arguments: str) -> bool:
+    return subprocess.run(["ip", *arguments], capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture
+def two_hosts() -> Iterator[None]:
+    """Two network namespaces with a cable between them; needs root."""
+    try:
+        if not all(_ip("netns", "add", name) for name in HOSTS):
+            pytest.skip("network namespaces cannot be made here")
+        _ip("link", "add", "captcha-va", "type", "veth", "peer", "name", "captcha-vb")
+        for name, address in HOSTS.items():
+            _ip("link", "set", f"captcha-v{name[-1]}", "netns", name)
+            _ip("-n", name, "addr", "add", f"{address}/24", "dev", f"captcha-v{name[-1]}")
+            for link in ("lo", f"captcha-v{name[-1]}"):
+                _ip("-n", name, "link", "set", link, "up")
+        yield
+    finally:
+        for name in HOSTS:
+            _ip("netns", "del", name)
+
+
+@pytest.mark.long
+def test_two_hosts_take_their_ranks_from_one_table(two_hosts: None, tmp_path: Path) -> None:
+    values = table(1, 1)
+    for server, address, rank in zip(values["server_list"], HOSTS.values(), "10", strict=True):
+        server["server_id"], server["device"][0]["rank_id"] = address, rank
+    (tmp_path / "rank_table.json").write_text(json.dumps(values))
+    run_dir = tmp_path / "run"
+    more = "--rank-table", str(tmp_path / "rank_table.json"), "--steps", str(STEPS)
+    inside = [["ip", "netns", "exec", name, sys.executable, "-m"] for name in HOSTS]
+    services = [subprocess.Popen([*host, "tests.toy_server", "39300"], stdin=subprocess.PIPE) for host in inside]
+    command = _command("127.0.0.1:39300", run_dir, *more)[2:]
+    launchers = [subprocess.Popen([*host, *command], stdout=subprocess.DEVNULL) for host in inside]
+    assert [launcher.wait(200) for launcher in launchers] == [0, 0]
+    for service in services:
+        service.communicate()
+    proof = Receipts(run_dir).prove()
+    assert (proof.ranks, proof.steps, proof.holds) == (2, STEPS, True)
+    assert '"rank": 1' in (run_dir / "logs" / "node-0" / "process-0.jsonl").read_text()
