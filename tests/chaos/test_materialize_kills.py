@@ -93,7 +93,8 @@ def test_killed_runs_leave_whole_shards_only(undisturbed: Undisturbed, tmp_path:
 def test_fifty_killed_runs_leave_whole_shards_only(undisturbed: Undisturbed, tmp_path: Path) -> None:
     figures = kill_and_rerun(50, undisturbed, tmp_path, seed=2)
     print(
-        f"\n{figures['killed']} runs killed, {figures['shards there']} files there at the kills, all whole; 50 reruns equal"
+        f"\n{figures['killed']} runs killed, {figures['shards there']} files there at the kills, all whole; "
+        "50 reruns equal"
     )
 
 
@@ -150,5 +151,6 @@ def test_disks_of_many_sizes_get_full_without_harm(undisturbed: Undisturbed, tmp
     sizes = [chance.randrange(100, total_kb - 50) for _ in range(20)]
     files = [fill_and_rerun(size, undisturbed, tmp_path / str(number)) for number, size in enumerate(sizes)]
     print(
-        f"\n{len(sizes)} full disks of {min(sizes)} to {max(sizes)} kB, {sum(files)} files there, all whole; reruns equal"
+        f"\n{len(sizes)} full disks of {min(sizes)} to {max(sizes)} kB, {sum(files)} files there, all whole; "
+        "reruns equal"
     )
