@@ -126,26 +126,28 @@ def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool) -> int:
 
     Prints `listening on HOST:PORT` on stdout once it does. A second signal ends the process at once.
     """
-    stop, codes = threading.Event(), [0]
-
-    def on_signal(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_DFL)
-        codes[0] = 130 if number == signal.SIGINT else 0
-        stop.set()
-
+    # A signal must wake the main thread even if it comes just before, or to another thread: Python itself promises that
+    # only for this file descriptor.
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, on_signal)
+        signal.signal(number, _take_once)
     if stop_with_stdin:
-        threading.Thread(target=_stop_at_end_of_stdin, args=(stop,), daemon=True).start()
+        threading.Thread(target=_tell_end_of_stdin, args=(tell,), daemon=True).start()
     with server:
         print(f"listening on {server.listen}", flush=True)
-        stop.wait()
+        (reason,) = os.read(told, 1)
         _LOG.info("draining")
-    return codes[0]
+    return 130 if reason == signal.SIGINT else 0
 
 
-def _stop_at_end_of_stdin(stop: threading.Event) -> None:
+def _take_once(number: int, _: FrameType | None) -> None:
+    signal.signal(number, signal.SIG_DFL)
+
+
+def _tell_end_of_stdin(tell: int) -> None:
     # Not through sys.stdin: its lock, held by this thread, would stop the interpreter from ending.
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    stop.set()
+    os.write(tell, bytes([signal.SIGTERM]))

@@ -122,6 +122,8 @@ def reason_of(error: grpc.RpcError) -> str:
     code, details = error.code(), " ".join((error.details() or "").split())
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return "no answer in time"
+    if code == grpc.StatusCode.CANCELLED:
+        return "the call was cancelled"
     if code != grpc.StatusCode.UNAVAILABLE:
         return f"{code.name}: {details or 'no details'}"
     *_, reason = details.partition("last error: ")

@@ -55,6 +55,8 @@ class BatchStream(Iterator[Batch]):
     def close(self) -> None:
         """Ends the stream at once; later `next` calls end the iteration. Safe to call from a signal handler."""
         with self._changed:
+            if self._closed:
+                return  # By another thread, or by the code that a signal interrupted: it will finish.
             self._closed = True
             self._ready.clear()
             self._changed.notify_all()
