@@ -1,0 +1,70 @@
+"""A reader process over our service: `python -m tests.benchmarks.read_stream TARGET ...`, told what to do by `turns`."""
+
+import argparse
+from collections.abc import Iterator
+from itertools import count
+
+from shared.client import DatasetClient, connect
+from shared.codec import Codec
+from shared.sharding import RankSlice
+from tests.benchmarks.turns import BATCH_SIZE, answer_readings
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("target")
+    parser.add_argument("--codec", type=Codec, default=Codec.RAW)
+    parser.add_argument("--rank", type=int, default=0)
+    parser.add_argument("--ranks", type=int, default=1)
+    parser.add_argument("--dataset", action="store_true", help="through GeneratorDataset")
+    options = parser.parse_args()
+    with connect(options.target) as client:
+        part = RankSlice(
+            count=client.dataset.counts["train"],
+            global_batch_size=BATCH_SIZE * options.ranks,
+            rank=options.rank,
+            ranks=options.ranks,
+        )
+        read = _through_dataset if options.dataset else _through_client
+        first_epochs = count()
+        answer_readings(lambda epochs: read(client, part, options.codec, next(first_epochs) * 1000, epochs))
+
+
+def _through_client(
+    client: DatasetClient, part: RankSlice, codec: Codec, first_epoch: int, epochs: int
+) -> Iterator[int]:
+    for epoch in range(first_epoch, first_epoch + epochs):
+        with client.stream(
+            "train",
+            epoch=epoch,
+            global_batch_size=part.global_batch_size,
+            rank=part.rank,
+            ranks=part.ranks,
+            codec=codec,
+        ) as stream:
+            for batch in stream:
+                yield len(batch)
+
+
+def _through_dataset(
+    client: DatasetClient, part: RankSlice, codec: Codec, first_epoch: int, epochs: int
+) -> Iterator[int]:
+    # Imported here: MindSpore takes seconds, and the other readers do not need it.
+    from shared.nn.stream import BatchSource, ReadingPlan, generator_dataset
+
+    first_step = first_epoch * part.num_steps
+    plan = ReadingPlan(
+        split="train",
+        slice=part,
+        first_step=first_step,
+        last_step=first_step + epochs * part.num_steps,
+        codec=codec,
+    )
+    for images, _, _ in generator_dataset(BatchSource(client, plan), plan.prefetch).create_tuple_iterator(
+        output_numpy=True, num_epochs=1
+    ):
+        yield len(images)
+
+
+if __name__ == "__main__":
+    main()
