@@ -20,6 +20,7 @@ from shared.batch import Sample
 from shared.client import connect
 from shared.codec import Codec
 from shared.errors import UsageError
+from shared.memory import keep_freed_blocks
 from shared.spec import Dataset
 from shared.wire import samples_message, samples_of
 
@@ -31,6 +32,7 @@ def serve(options: argparse.Namespace) -> int:
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     listen = Listen.parse(options.listen, insecure=options.insecure)
     listen.check()
+    keep_freed_blocks()
     with open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)

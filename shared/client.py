@@ -18,6 +18,7 @@ from shared.channel import Service, split_target
 from shared.codec import Codec
 from shared.cursor import Cursor, Patience
 from shared.errors import DataLoss, InvalidRequest, Unavailable, from_rpc_error, is_transient, reason_of
+from shared.memory import keep_freed_blocks
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.sharding import Remainder
 from shared.stream import BatchStream
@@ -42,6 +43,7 @@ class DatasetClient:
     """A data set that somebody else serves. Safe to use from many threads; does not survive a fork."""
 
     def __init__(self, target: str, patience: Patience) -> None:
+        keep_freed_blocks()
         self.target, self._patience = target, patience
         self._services = [Service(part) for part in split_target(target)]
         self._streams: WeakSet[BatchStream] = WeakSet()
