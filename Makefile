@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEER := .venv-peer
 STUBS := shared/pb/captcha/v1/dataset.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check protos lock bench clean
+.PHONY: help demo test test-long check protos lock bench bench-peer clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -43,10 +44,20 @@ lock: $(READY) ## renew the locked requirements from pyproject.toml
 	  lock() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
 	  lock -o requirements/datagen.txt; \
 	  lock --extra train -c requirements/datagen.txt -o requirements/train.txt; \
-	  lock --extra train --extra dask --extra dev -c requirements/train.txt -o requirements/dev.txt'
+	  lock --extra train --extra dask --extra dev -c requirements/train.txt -o requirements/dev.txt; \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
 
 bench: $(READY) ## every benchmark: a table and one JSON line each
-	@for bench in render materialize read; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
+	@for bench in render materialize read stream end_to_end; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
+
+# An environment of its own: TensorFlow wants other versions of what is ours.
+$(PEER)/.ready: requirements/peer.txt
+	$(PYTHON) -m venv $(PEER)
+	$(PEER)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peer.txt
+	@touch $@
+
+bench-peer: $(READY) $(PEER)/.ready ## streaming from shards against tf.data service, in turns
+	@$(BIN)/python -m tests.benchmarks.bench_peer --python $(PEER)/bin/python
 
 clean: ## remove what make made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo
+	rm -rf $(VENV) $(PEER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo

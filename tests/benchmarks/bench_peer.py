@@ -30,7 +30,13 @@ def main() -> None:
         with tfdata_service(stored, options.python) as peer, bare_socket(stored, 1, image_bytes) as socket:
             readings = in_turns([ours, peer, socket], options.rounds, options.epochs)
         version = peer.server.ready_line.split()[1]
-    table = Table("side", "images/s", "CPU s per 100,000", "of it server", title=f"tensorflow {version}, {image_bytes:,.0f} B/image")
+    table = Table(
+        "side",
+        "images/s",
+        "CPU s per 100,000",
+        "of it server",
+        title=f"tensorflow {version}, {image_bytes:,.0f} B/image",
+    )
     for name, turns in readings.items():
         median = summary(turns)
         table.add_row(name, *(f"{value:,.{digits}f}" for value, digits in zip(median.values(), (0, 2, 2), strict=True)))

@@ -1,4 +1,4 @@
-"""A reader process over our service: `python -m tests.benchmarks.read_stream TARGET ...`, told what to do by `turns`."""
+"""A reader of our service, told what to do by `turns`: `python -m tests.benchmarks.read_stream TARGET ...`."""
 
 import argparse
 from collections.abc import Iterator

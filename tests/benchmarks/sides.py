@@ -51,7 +51,7 @@ def service(stored: Stored, ranks: int, *, dataset: bool = False) -> AbstractCon
 
 
 def bare_socket(stored: Stored, ranks: int, image_bytes: float) -> AbstractContextManager[Side]:
-    """A bare socket that moves as many bytes to as many readers; image_bytes: of one image, with all that goes along."""
+    """A bare socket that moves as many bytes to as many readers; image_bytes: of an image, and all that goes along."""
     size = round(image_bytes * BATCH_SIZE), stored.num_samples // (BATCH_SIZE * ranks)
     name = f"{_BENCHMARKS}.bare_socket"
     return opened("bare socket", module(name, "send", *size), [module(name, "receive", "SERVER", *size)] * ranks)

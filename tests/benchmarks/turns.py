@@ -1,4 +1,4 @@
-"""Two or more ways to stream the same samples, compared in turns: A B A B ..., so that a busy machine disturbs all alike.
+"""Ways to stream the same samples, compared in turns: A B A B ..., so that a busy machine disturbs all alike.
 
 Each way is a side: a server process and one or more reader processes, which stay for the whole benchmark. A reader is
 told on its standard input how many epochs to read and answers with one JSON line. All end when their input closes.
@@ -12,6 +12,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -40,10 +41,13 @@ class Reading:
 
 
 class _Process:
-    """A child that prints a line when it is ready."""
+    """A child that prints a line when it is ready. What it logs is shown only when it fails."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._log = tempfile.TemporaryFile("w+")  # noqa: SIM115
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._log, text=True
+        )
         self.ready_line = self.answer()
 
     def tell(self, line: str) -> None:
@@ -54,7 +58,8 @@ class _Process:
     def answer(self) -> str:
         assert self._child.stdout is not None
         if not (line := self._child.stdout.readline()):
-            raise RuntimeError(f"{self._child.args!r} ended with {self._child.wait()}")
+            self._log.seek(0)
+            raise RuntimeError(f"{self._child.args!r} ended with {self._child.wait()}\n{self._log.read()[-4000:]}")
         return line.strip()
 
     def cpu_s(self) -> float:
@@ -72,6 +77,7 @@ class _Process:
             self._child.kill()
             self._child.wait()
         self._child.stdout.close()
+        self._log.close()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,11 @@
+"""Streaming from shards through GeneratorDataset, as training gets its batches: each codec, 1 and 2 ranks.
+
+    python -m tests.benchmarks.bench_end_to_end [--rounds N] [--epochs N] [--samples N] [--ranks N ...] [--codecs ...]
+
+In turns with a bare socket that moves the same bytes.
+"""
+
+from tests.benchmarks.streaming import run
+
+if __name__ == "__main__":
+    run("end_to_end", __doc__, ranks=[1, 2], dataset=True)
