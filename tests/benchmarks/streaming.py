@@ -14,11 +14,10 @@ from tests.benchmarks.turns import in_turns, ratios, summary
 
 _COLUMNS = {
     "images_per_s": ("images/s", ",.0f"),
-    "bytes_per_image": ("bytes/image", ",.0f"),
-    "cpu_s_per_100k": ("CPU s per 100,000", ".2f"),
-    "server_cpu_s_per_100k": ("of it server", ".2f"),
-    "bare_images_per_s": ("bare socket images/s", ",.0f"),
-    "bare_cpu_s_per_100k": ("bare socket CPU s", ".2f"),
+    "bytes_per_image": ("B/image", ",.0f"),
+    "cpu_s_per_100k": ("CPU s/100k", ".2f"),
+    "server_cpu_s_per_100k": ("server's", ".2f"),
+    "bare_images_per_s": ("bare socket", ",.0f"),
     "ratio_to_bare_socket": ("ratio", ".3f"),
 }
 
