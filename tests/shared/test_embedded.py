@@ -46,8 +46,9 @@ def test_a_service_that_does_not_start_is_told_in_its_own_words() -> None:
 
 
 def test_a_service_that_dies_in_the_block_is_told_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+    others = children()
     with embedded_service({"train": 100}, num_workers=1):
-        (service,) = children()
+        (service,) = children() - others
         os.kill(service, signal.SIGKILL)
         # Until all its threads have ended; the first to end already looks like the end of the process.
         os.waitid(os.P_PID, service, os.WEXITED | os.WNOWAIT)
@@ -71,8 +72,9 @@ def test_a_parent_that_is_killed_leaves_no_orphan(number: signal.Signals) -> Non
 
 
 def test_ctrl_c_in_the_terminal_does_not_reach_it() -> None:
+    others = children()
     with embedded_service({"train": 100}, num_workers=1) as target:
-        (service,) = children()
+        (service,) = children() - others
         assert os.getpgid(service) != os.getpgid(0)
         time.sleep(0.1)
         assert connect(target).dataset.counts["train"] == 100
