@@ -1,9 +1,9 @@
 """What needs MindSpore and both the trainer and the evaluator use.
 
 Importing MindSpore makes protobuf fall back to its pure Python parser, 3-10 times slower on our messages, here and in
-every process started from here, unless the environment already says otherwise; hence the first line below. It also warns
-about every accelerator package it does not find; `GLOG_v=3` (errors only) keeps that from people who asked for a CPU,
-unless they set the variable themselves.
+every process started from here, unless the environment already says otherwise; hence the first line below. It also
+warns about every accelerator package it does not find; `GLOG_v=3` (errors only) keeps that from people who asked for a
+CPU, unless they set the variable themselves.
 """
 
 import os
