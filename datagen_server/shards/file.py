@@ -7,17 +7,22 @@ there, and the caller decides whether to render it again or to refuse.
 import os
 import weakref
 from array import array
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard
-from datagen_server.shards.pages import Tree
+from datagen_server.shards.pages import Entry, Tree
 from datagen_server.shards.record import HEADER_BYTES, is_intact, max_payload_bytes, record_key
 from datagen_server.shards.write import key_of, unseal
 from shared.errors import DataLoss
 
 _MAX_PLAN_BYTES = 2**20
 _MAX_OFFSET = 2**62
+_FEW = 8
+
+
+Identity = tuple[int, int, int, int]
 
 
 class ShardFile:
@@ -38,6 +43,7 @@ class ShardFile:
         self._max_bytes = HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
         self._offsets = array("Q", bytes(8 * shard.count))
         self._sizes = array("I", bytes(4 * shard.count))
+        self._num_learned = 0
 
     def place(self, index: int) -> tuple[int, int]:
         """Offset of the record of `index` in the file and the size of its payload; (0, 0) when it has none."""
@@ -64,23 +70,32 @@ class ShardFile:
         return bytes(record) if whole else None
 
     def _learn(self, index: int) -> None:
-        """Notes the places of this record and of its neighbours on the same page."""
-        if self._tree is None:
-            return
-        try:
-            entries = self._tree.leaf(key_of(index))
-        except DataLoss:
-            return
-        for key, offset, size in entries:
+        """Notes the place of this record; after the first few also those of its neighbours on the same page.
+
+        A shard among so many that each is closed again after a look or two is not worth reading whole pages.
+        """
+        self._num_learned += 1
+        for key, offset, size in self._look_up(index):
             number = int.from_bytes(key, "big") - self.shard.first
             sane = HEADER_BYTES < size <= self._max_bytes and offset < _MAX_OFFSET
             if sane and 0 <= number < self.shard.count and not self._sizes[number]:
                 self._offsets[number] = offset
                 self._sizes[number] = size - HEADER_BYTES
 
+    def _look_up(self, index: int) -> Sequence[Entry]:
+        if self._tree is None:
+            return ()
+        try:
+            if self._num_learned > _FEW:
+                return self._tree.leaf(key_of(index))
+            entry = self._tree.find(key_of(index))
+        except DataLoss:
+            return ()
+        return (entry,) if entry else ()
 
-def identity(stat: os.stat_result) -> tuple[int, int, int, int]:
-    """Changes whenever a file is replaced, cut or written to."""
+
+def identity(stat: os.stat_result) -> Identity:
+    """Changes whenever a file is replaced, cut or written to: device, inode, size, time of change."""
     return stat.st_dev, stat.st_ino, stat.st_size, stat.st_ctime_ns
 
 

@@ -23,7 +23,7 @@ from shared.spec import Dataset, DatasetSpec
 MANIFEST_NAME = "manifest.json"
 SHARD_SUFFIX = ".lmdb"
 DEFAULT_SHARD_SIZE = 8192
-MAX_SHARD_SIZE = 2**20
+MAX_SHARD_SIZE = 2**17
 PLAN_KEY = b"manifest"
 _FORMAT = 1
 
@@ -59,7 +59,7 @@ class Plan:
     dataset: Dataset
     codec: Codec = Codec.RAW
     shard_size: int = DEFAULT_SHARD_SIZE
-    "Samples in each shard but a split's last, 1..2^20."
+    "Samples in each shard but a split's last, 1..2^17."
 
     def __post_init__(self) -> None:
         if not 1 <= self.shard_size <= MAX_SHARD_SIZE:

@@ -165,9 +165,10 @@ def _fill(writer: ShardWriter, shard: Shard, rendered: Iterator[Rendered], advan
     num_written = digest = 0
     while num_written < shard.count:
         chunk = next(rendered)
-        writer.append(chunk.records)
-        advance(len(chunk.records))
-        num_written += len(chunk.records)
+        records = chunk.records
+        writer.append(records)
+        advance(len(records))
+        num_written += len(records)
         digest += chunk.digest
     return digest % DIGEST_MODULUS
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from datagen_server.shards import checked
-from datagen_server.shards.file import ShardFile, identity
+from datagen_server.shards.file import Identity, ShardFile, identity
 from datagen_server.shards.manifest import Plan, StoredShard
 from shared.errors import DataLoss, Unavailable
 
@@ -22,7 +22,7 @@ class OpenShards:
     def __init__(self, directory: Path, plan: Plan, max_open: int) -> None:
         self._directory, self._plan, self._max_open = directory, plan, max_open
         self._files: dict[str, ShardFile] = {}
-        self._unreadable: set[str] = set()
+        self._checked: dict[str, Identity | None] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -58,20 +58,21 @@ class OpenShards:
             path = self._directory / name
             try:
                 file = ShardFile(path, self._plan, stored.shard)
-            except OSError as error:
-                self._warn_once(name, f"cannot be opened: {error.strerror}")
+            except OSError:
+                self._check_once(path, stored, None)
                 return None
-            if problem := damage(path, stored):
-                self._warn_once(name, problem)
+            self._check_once(path, stored, file.identity)
             while len(self._files) >= self._max_open:
                 del self._files[next(iter(self._files))]
             self._files[name] = file
             return file
 
-    def _warn_once(self, name: str, problem: str) -> None:
-        if name not in self._unreadable:
-            self._unreadable.add(name)
-            _log.warning("%s %s; its records are checked one by one; run verify --repair", name, problem)
+    def _check_once(self, path: Path, stored: StoredShard, found: Identity | None) -> None:
+        """Logs what is wrong with a file, unless this very file has been looked at before."""
+        if self._checked.get(path.name, ()) != found:
+            self._checked[path.name] = found
+            if problem := damage(path, stored):
+                _log.warning("%s %s; its records are checked one by one; run verify --repair", path.name, problem)
 
 
 def damage(path: Path, stored: StoredShard) -> str:
@@ -82,12 +83,14 @@ def damage(path: Path, stored: StoredShard) -> str:
             return f"has {size} bytes, the manifest says {stored.size_bytes}"
         if checked.sha256_of(path) != stored.sha256:
             return "has another SHA-256 than the manifest says"
-    except (OSError, DataLoss) as error:
-        return f"cannot be read: {error}"
+    except OSError as error:
+        return f"cannot be opened: {error.strerror}"
+    except DataLoss as error:
+        return str(error)
     return ""
 
 
-def _identity(path: Path) -> tuple[int, int, int, int] | None:
+def _identity(path: Path) -> Identity | None:
     try:
         return identity(os.stat(path))
     except OSError:

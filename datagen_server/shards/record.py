@@ -34,14 +34,14 @@ def record_key(fingerprint: str, split: str) -> int:
     return int.from_bytes(hashlib.blake2b(f"{fingerprint}/{split}".encode(), digest_size=8).digest(), "little")
 
 
-def pack(key: int, index: int, codec: Codec, label: NDArray[np.uint8], payload: bytes) -> bytes:
-    """The record of one sample; label: uint8 [max_length], padded with the blank class."""
+def header_of(key: int, index: int, codec: Codec, label: NDArray[np.uint8], payload: bytes) -> bytes:
+    """What stands before the payload in a record; label: uint8 [max_length], padded with the blank class."""
     rest = _REST.pack(index, len(payload), _CODEC_CODES[codec], label.tobytes().ljust(16, b"\xff"))
-    return b"".join((_checksum(key, rest, payload).to_bytes(8, "little"), rest, payload))
+    return _checksum(key, rest, payload).to_bytes(8, "little") + rest
 
 
 def is_intact(key: int, index: int, codec: Codec, header: memoryview, payload: memoryview) -> bool:
-    """Whether header and payload are, bit for bit, what `pack` made for this sample."""
+    """Whether header and payload are, bit for bit, this sample's record."""
     checksum, stored_index, size, code = _FRONT.unpack_from(header)
     if (stored_index, size, code) != (index, len(payload), _CODEC_CODES[codec]):
         return False

@@ -40,12 +40,14 @@ class Repair:
         damaged, digest = set(examined.damaged), examined.digest
         size = chunk_size(self._plan.dataset.spec)
         for start in range(0, shard.count, size):
-            records = []
+            records: list[bytes | memoryview] = []
             for index in shard.indices[start : start + size]:
                 record = file.record(index) if file and index not in damaged else None
-                if record is None:
-                    rendered = render_chunk(chunk_of(self._plan, shard.split, range(index, index + 1)))
-                    record, digest = rendered.records[0], digest + rendered.digest
-                records.append(record)
+                if record is not None:
+                    records.append(record)
+                    continue
+                rendered = render_chunk(chunk_of(self._plan, shard.split, range(index, index + 1)))
+                records += rendered.records
+                digest += rendered.digest
             writer.append(records)
         return digest % DIGEST_MODULUS

@@ -60,7 +60,7 @@ class ShardWriter:
         except lmdb.Error as error:
             raise write_failure(self._path, error) from error
 
-    def append(self, records: Sequence[bytes]) -> None:
+    def append(self, records: Sequence[bytes | memoryview]) -> None:
         """Writes the next chunk of records."""
         self._put([(key_of(self._next + number), record) for number, record in enumerate(records)])
         self._next += len(records)
@@ -83,7 +83,7 @@ class ShardWriter:
         self._env.close()
         self._partial.unlink(missing_ok=True)
 
-    def _put(self, items: list[tuple[bytes, bytes]]) -> None:
+    def _put(self, items: list[tuple[bytes, bytes | memoryview]]) -> None:
         try:
             with self._env.begin(write=True) as transaction:
                 transaction.cursor().putmulti(items, append=True)

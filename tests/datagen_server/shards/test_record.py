@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from datagen_server.shards.record import (
     DIGEST_MODULUS,
     HEADER_BYTES,
+    header_of,
     is_intact,
     max_payload_bytes,
-    pack,
     record_key,
     sample_digest,
 )
@@ -23,6 +23,10 @@ codecs = st.sampled_from(Codec)
 payloads = st.binary(min_size=1, max_size=300)
 
 
+def pack(key: int, index: int, codec: Codec, payload: bytes) -> bytes:
+    return header_of(key, index, codec, LABEL, payload) + payload
+
+
 def intact(record: bytes, key: int, index: int, codec: Codec) -> bool:
     view = memoryview(record)
     return is_intact(key, index, codec, view[:HEADER_BYTES], view[HEADER_BYTES:])
@@ -30,27 +34,27 @@ def intact(record: bytes, key: int, index: int, codec: Codec) -> bool:
 
 @given(keys, indices, codecs, payloads)
 def test_a_packed_record_is_intact(key: int, index: int, codec: Codec, payload: bytes) -> None:
-    record = pack(key, index, codec, LABEL, payload)
+    record = pack(key, index, codec, payload)
     assert len(record) == HEADER_BYTES + len(payload)
     assert intact(record, key, index, codec)
 
 
 @given(payloads, st.data())
 def test_a_record_with_any_changed_byte_is_not_intact(payload: bytes, data: st.DataObject) -> None:
-    record = bytearray(pack(KEY, 7, Codec.RAW, LABEL, payload))
+    record = bytearray(pack(KEY, 7, Codec.RAW, payload))
     record[data.draw(st.integers(0, len(record) - 1))] ^= data.draw(st.integers(1, 255))
     assert not intact(bytes(record), KEY, 7, Codec.RAW)
 
 
 @given(payloads, st.integers(1, 300))
 def test_a_record_that_is_cut_off_is_not_intact(payload: bytes, num_lost: int) -> None:
-    record = pack(KEY, 7, Codec.RAW, LABEL, payload)
+    record = pack(KEY, 7, Codec.RAW, payload)
     assert not intact(record[: max(HEADER_BYTES, len(record) - num_lost)], KEY, 7, Codec.RAW)
 
 
 @given(payloads)
 def test_a_record_is_intact_only_where_it_belongs(payload: bytes) -> None:
-    record = pack(KEY, 7, Codec.RAW, LABEL, payload)
+    record = pack(KEY, 7, Codec.RAW, payload)
     assert not intact(record, KEY, 8, Codec.RAW)
     assert not intact(record, KEY, 7, Codec.ZSTD)
     assert not intact(record, record_key("ab" * 32, "test"), 7, Codec.RAW)
