@@ -91,6 +91,8 @@ class Launcher:
         command += [f"--worker_num={place.ranks}", f"--local_worker_num={len(place.devices)}"]
         command += [f"--master_addr={place.master_addr}", f"--master_port={place.master_port}"]
         command += [f"--log_dir={self.logs}", "--join=True"]
+        # No such worker: else msrun starts a `tail -f` of each log, which outlives it.
+        command.append(f"--tail_worker_log={place.ranks}")
         if place.table is not None:
             file = self.logs / "rank_table.json"
             file.write_text(json.dumps(place.table, indent=2) + "\n")
