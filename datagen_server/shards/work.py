@@ -9,8 +9,8 @@ would otherwise slip other pixels into the set.
 
 import platform
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -78,6 +78,8 @@ class Workers:
     num_workers: int
     lost_errors: tuple[type[Exception], ...] = (BrokenExecutor, CancelledError, OSError)
     "What the executor raises when it has lost its workers."
+    is_alive: Callable[[], bool] = lambda: True
+    "Asked every second of waiting: an executor that has lost everything may raise nothing at all."
 
     def render(self, chunks: Iterable[Chunk]) -> Generator[Rendered, None, None]:
         """The rendered chunks in order, with three for each worker under way, so that memory stays bounded.
@@ -89,15 +91,21 @@ class Workers:
             for chunk in chunks:
                 waiting.append(self.executor.submit(render_chunk, chunk))
                 if len(waiting) >= 3 * self.num_workers:
-                    yield waiting.popleft().result()
+                    yield self._result(waiting.popleft())
             while waiting:
-                yield waiting.popleft().result()
+                yield self._result(waiting.popleft())
         except self.lost_errors as error:
             problem = f"a rendering process was lost ({type(error).__name__}); finished shards are kept"
             raise StreamingError(f"{problem}: run it again to go on") from error
         finally:
             for future in waiting:
                 future.cancel()
+
+    def _result(self, future: "Future[Rendered]") -> Rendered:
+        while not wait([future], timeout=1).done:
+            if not self.is_alive():
+                raise ConnectionError("the workers are gone")
+        return future.result()
 
 
 def render_chunk(chunk: Chunk) -> Rendered:
@@ -148,7 +156,7 @@ def dask_workers(scheduler: str, timeout_s: float = 10) -> Iterator[Workers]:
             raise UsageError(f"the dask scheduler at {scheduler} has no workers: start some, `dask worker {scheduler}`")
         # Its executor unpacks the result of a future that is lost with the scheduler as if it were an exception.
         lost_errors = distributed.KilledWorker, TypeError, *Workers.lost_errors
-        yield Workers(client.get_executor(), num_workers, lost_errors)
+        yield Workers(client.get_executor(), num_workers, lost_errors, lambda: client.status == "running")
 
 
 @lru_cache(maxsize=1)
