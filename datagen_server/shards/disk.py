@@ -20,6 +20,11 @@ def partial_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}{PARTIAL_SUFFIX}")
 
 
+def whole_name(partial_name: str) -> str:
+    """The name that a file called `partial_name` would have got; see `partial_path`."""
+    return partial_name.removeprefix(".").removesuffix(PARTIAL_SUFFIX).rpartition(".")[0]
+
+
 def put_in_place(partial: Path, path: Path) -> None:
     """Gives what is at `partial` the name `path`, in one step that a power cut undoes as a whole or not at all."""
     sync(partial)

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from datagen_server.shards.disk import PARTIAL_SUFFIX, exclusive, make_directory
+from datagen_server.shards.disk import PARTIAL_SUFFIX, exclusive, make_directory, whole_name
 from datagen_server.shards.examine import finished
 from datagen_server.shards.file import read_description
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
@@ -96,12 +96,13 @@ def survey(directory: Path, plan: Plan) -> Found:
     for name in names:
         if name.endswith(SHARD_SUFFIX):
             _check_same_plan(directory, name, plan)
-        elif name.endswith(PARTIAL_SUFFIX):
-            (directory / name).unlink()
     strange = [name for name in names if not name.startswith(".") and name not in (*ours, "lost+found")]
     if strange and not ours & set(names):
         problem = f"{directory} holds {strange[0]}, which is no part of a set of shards"
         raise UsageError(f"{problem}; name an empty directory")
+    for name in names:
+        if name.endswith(PARTIAL_SUFFIX) and whole_name(name) in {MANIFEST_NAME, *ours}:
+            (directory / name).unlink()
     entries = ((shard, finished(directory, plan, shard)) for shard in plan.shards)
     return {shard: entry for shard, entry in entries if entry}
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from datagen_server.fingerprint import fingerprint
 from datagen_server.rendering import CaptchaRenderer
+from datagen_server.shards import work
 from datagen_server.shards.file import ShardFile
 from datagen_server.shards.manifest import Manifest, Plan, Shard
 from datagen_server.shards.materialize import materialize
@@ -84,8 +85,6 @@ def with_foreign_fingerprint(directory: Path, plan: Plan | None = None) -> Manif
 
 @contextmanager
 def one_foreign_worker() -> Iterator[Workers]:
-    from datagen_server.shards import work
-
     true_renderer = work._renderer
     work._renderer = lambda spec, _: renderer(spec)  # type: ignore[assignment]
     try:

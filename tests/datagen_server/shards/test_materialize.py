@@ -96,8 +96,10 @@ def test_a_failing_worker_leaves_finished_shards_and_no_partial_file(tmp_path: P
 def test_what_killed_runs_left_is_cleared_away(pristine: Path, tmp_path: Path) -> None:
     partial = tmp_path / ".train-00000-of-00004.lmdb.4711.partial"
     partial.write_bytes(b"half a shard")
+    (tmp_path / ".somebody's.partial").write_bytes(b"not ours")
     run(tmp_path)
     assert not partial.exists()
+    assert (tmp_path / ".somebody's.partial").exists()
     assert content(tmp_path) == content(pristine)
 
 
