@@ -101,7 +101,7 @@ def test_fifty_killed_runs_leave_whole_shards_only(undisturbed: Undisturbed, tmp
 @pytest.mark.long
 def test_a_run_killed_again_and_again_gets_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
     chance, num_kills = random.Random(3), 0
-    while kill_after(chance.uniform(0.8, 0.3 * undisturbed.duration_s + 1), tmp_path / "shards"):
+    while kill_after(chance.uniform(0.5, 0.8) * undisturbed.duration_s, tmp_path / "shards"):
         num_kills += 1
         assert_what_looks_complete_is(tmp_path / "shards", undisturbed)
     assert content(tmp_path / "shards") == content(undisturbed.directory)
