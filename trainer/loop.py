@@ -90,8 +90,11 @@ class Trainer:
             prefetch=self.config.prefetch,
         )
         self._source = BatchSource(self.client, plan)
+        self._rows: Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]] = iter(())
+        if not len(self._source):
+            return  # A finished run, resumed: MindSpore refuses a source without rows.
         rows = generator_dataset(self._source, self.config.prefetch).create_tuple_iterator(num_epochs=1)
-        self._rows: Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]] = iter(rows)
+        self._rows = iter(rows)
 
     def train(self) -> Summary:
         """Takes the steps that are left; raises the stream's own error when the data cannot be had."""

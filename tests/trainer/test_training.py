@@ -61,37 +61,47 @@ def test_a_run_leaves_its_configuration_metrics_and_checkpoints(uninterrupted: d
     assert (beside["epoch"], beside["step"], beside["global_step"], beside["ranks"]) == (3, 10, STEPS, 1)
 
 
-def _killed_and_resumed(target: str, run_dir: Path, kill_at_step: int) -> dict[str, Any]:
+def _killed_and_resumed(target: str, run_dir: Path, kill_at_step: int, steps: int) -> dict[str, Any]:
+    """The summary of a run that was killed at that step or a little later, but surely before its end, and resumed."""
     trainer = subprocess.Popen(
-        _command(target, run_dir, "--steps", str(STEPS)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        _command(target, run_dir, "--steps", str(steps), "-o", "log_steps=1"),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     metrics = run_dir / "metrics.jsonl"
-    while trainer.poll() is None and not (metrics.exists() and len(_metrics(run_dir)) * 5 >= kill_at_step):
-        time.sleep(0.01)
+    while trainer.poll() is None and not (metrics.exists() and metrics.read_text().count("\n") >= kill_at_step):
+        time.sleep(0.001)
     trainer.kill()
-    trainer.wait()
-    return _train(target, run_dir, "--resume")
+    assert trainer.wait() == -signal.SIGKILL, "it ended before it could be killed"
+    assert metrics.read_text().count("\n") < steps
+    return _train(target, run_dir, "--resume", "-o", "log_steps=1")
 
 
-def test_a_killed_and_resumed_run_ends_with_the_same_weights(
-    service: str, uninterrupted: dict[str, Any], tmp_path: Path
-) -> None:
-    resumed = _killed_and_resumed(service, tmp_path / "run", kill_at_step=30)
-    assert resumed["weights_digest"] == uninterrupted["weights_digest"]
-    assert Path(resumed["checkpoint"]).read_bytes() == Path(uninterrupted["checkpoint"]).read_bytes()
-    whole, again = _metrics(uninterrupted["run_dir"]), _metrics(tmp_path / "run")
-    assert [row["step"] for row in again] == [row["step"] for row in whole]
+def test_a_killed_and_resumed_run_ends_with_the_same_weights(service: str, tmp_path: Path) -> None:
+    steps = 150
+    whole = _train(service, tmp_path / "whole", "--steps", str(steps), "-o", "log_steps=1")
+    resumed = _killed_and_resumed(service, tmp_path / "run", kill_at_step=30, steps=steps)
+    assert resumed["weights_digest"] == whole["weights_digest"]
+    assert Path(resumed["checkpoint"]).read_bytes() == Path(whole["checkpoint"]).read_bytes()
+    rows = [row["step"] for row in _metrics(tmp_path / "run")]
+    assert rows == list(range(1, steps + 1))
+
+
+def test_resuming_a_finished_run_says_what_it_ended_with(service: str, uninterrupted: dict[str, Any]) -> None:
+    again = _train(service, uninterrupted["run_dir"], "--resume")
+    for key in ("steps", "num_steps", "checkpoint", "weights_digest"):
+        assert again[key] == uninterrupted[key]
 
 
 @pytest.mark.long
-def test_five_random_kills_end_with_the_same_weights(
-    service: str, uninterrupted: dict[str, Any], tmp_path: Path
-) -> None:
-    points = random.Random(0).sample(range(1, STEPS), 5)
+def test_five_random_kills_end_with_the_same_weights(service: str, tmp_path: Path) -> None:
+    steps = 400
+    whole = _train(service, tmp_path / "whole", "--steps", str(steps), "-o", "log_steps=1")
+    points = random.Random(0).sample(range(1, steps - 100), 5)
     for point in points:
-        resumed = _killed_and_resumed(service, tmp_path / str(point), kill_at_step=point)
-        assert resumed["weights_digest"] == uninterrupted["weights_digest"]
-    print(f"\nSIGKILL at steps {sorted(points)} of {STEPS}, resumed: bit-identical weights each time")
+        resumed = _killed_and_resumed(service, tmp_path / str(point), kill_at_step=point, steps=steps)
+        assert resumed["weights_digest"] == whole["weights_digest"]
+    print(f"\nSIGKILL at steps {sorted(points)} of {steps}, resumed: bit-identical weights each time")
 
 
 def test_a_seed_of_its_own_gives_other_weights(service: str, uninterrupted: dict[str, Any], tmp_path: Path) -> None:
