@@ -62,13 +62,8 @@ def _with_blanks(texts: Sequence[str], alphabet: str) -> NDArray[np.int64]:
     return spelled
 
 
-def edit_distance(truth: str, reading: str) -> int:
-    """Fewest insertions, deletions and substitutions that turn `truth` into `reading` (Levenshtein, 1966)."""
-    return int(_distances(truth, reading)[-1, -1])
-
-
 def align(truth: str, reading: str) -> list[Pair]:
-    """One cheapest alignment, in reading order; the pairs that differ number `edit_distance(truth, reading)`.
+    """One cheapest alignment, in reading order; as many pairs differ as the edit distance is (Levenshtein, 1966).
 
     Of equally cheap ones it prefers, from the end, to pair two characters, then to leave one out, then to add one.
     """

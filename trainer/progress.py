@@ -31,6 +31,9 @@ class TrainingProgress:
     def start(self, dataset: Dataset, target: str, split: str, done: int, num_steps: int) -> None:
         """Says what is about to happen."""
         data = f"{dataset.counts[split]:,} {split} samples from {target}, fingerprint {dataset.fingerprint[:12]}"
+        if done >= num_steps:
+            print(f"all {num_steps:,} steps are done; nothing is left to train", file=sys.stderr, flush=True)
+            return
         todo = f"{num_steps:,} steps" if not done else f"steps {done + 1:,} to {num_steps:,}"
         print(f"training for {todo} on {data}", file=sys.stderr, flush=True)
         if self._console.is_terminal:
@@ -61,10 +64,8 @@ class TrainingProgress:
         if self._bar is not None:
             self._bar.stop()
         done = "trained" if summary.steps == summary.num_steps else "stopped after"
-        print(
-            f"{done} {summary.steps:,} steps in {summary.train_s:,.0f} s: {summary.images_per_s:,.0f} images/s, "
-            f"waited for data {summary.wait_share:.1%} of the time"
-        )
+        rate = f": {summary.images_per_s:,.0f} images/s, waited for data {summary.wait_share:.1%} of the time"
+        print(f"{done} {summary.steps:,} steps in {summary.train_s:,.0f} s{rate if summary.images_per_s else ''}")
         print(f"checkpoint  {summary.checkpoint}")
         print(f"weights     {summary.weights_digest}")
         if summary.steps == summary.num_steps:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.decoding import align, collapse, edit_distance, greedy_decode, text_probability
+from shared.decoding import align, collapse, greedy_decode, text_probability
 
 ALPHABET = "abc"
 BLANK = len(ALPHABET)
@@ -83,11 +83,6 @@ def test_the_empty_text_has_one_path() -> None:
 
 def test_large_logits_do_not_overflow_the_probability() -> None:
     assert text_probability(np.float32(1e4) * logits_of([0, 3, 1]), ["ab"], ALPHABET).tolist() == [1.0]
-
-
-@given(texts, texts)
-def test_the_edit_distance_is_the_recursive_definition(truth: str, reading: str) -> None:
-    assert edit_distance(truth, reading) == distance_by_definition(truth, reading)
 
 
 @given(texts, texts)
