@@ -1,9 +1,10 @@
-"""Settings that hold for every test."""
+"""Settings that hold for every test, and what any of them may ask for."""
 
 from hypothesis import settings
 
 # Before any test module imports MindSpore.
 import shared.nn  # noqa: F401
+from tests.browser import chromium  # noqa: F401
 
 # The machines that run this are shared: a slow example is no failure.
 settings.register_profile("project", deadline=None, print_blob=True)
