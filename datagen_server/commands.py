@@ -14,12 +14,13 @@ from PIL import Image
 from datagen_server.health import check_health
 from datagen_server.options import open_source
 from datagen_server.preview import contact_sheet
-from datagen_server.server import DatasetServer, Listen, serve_until_stopped
+from datagen_server.server import DatasetServer, serve_until_stopped
 from shared.address import check_indices
 from shared.batch import Sample
 from shared.client import connect
 from shared.codec import Codec
 from shared.errors import UsageError
+from shared.listen import Listen
 from shared.memory import keep_freed_blocks
 from shared.spec import Dataset
 from shared.wire import samples_message, samples_of

@@ -4,16 +4,12 @@ Leaving: health turns NOT_SERVING, streams end before their next step, and calls
 time are cut. Readers go on elsewhere, or here after a restart: their cursor is with them.
 """
 
-import ipaddress
 import logging
 import os
-import re
 import signal
-import socket
 import sys
 import threading
 from concurrent import futures
-from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -22,7 +18,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from datagen_server.servicer import DatasetServicer
 from datagen_server.sources import SampleSource
-from shared.errors import UsageError
+from shared.listen import Listen
 from shared.wire import SERVICE
 
 _LOG = logging.getLogger(__name__)
@@ -43,46 +39,6 @@ _OPTIONS = (
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
 )
-
-
-@dataclass(frozen=True)
-class Listen:
-    """Where a server listens."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, *, insecure: bool) -> Self:
-        """HOST:PORT, port 0 for any; raises `UsageError` for others, and off loopback unless `insecure`."""
-        match = re.fullmatch(r"(\[[^\]]+\]|[^:\s]+):(\d{1,5})", text)
-        if not match or int(match[2]) > 65535:
-            raise UsageError(f"--listen must be HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, got {text!r}")
-        listen = cls(match[1].strip("[]"), int(match[2]))
-        if not insecure and not listen._is_loopback():
-            problem = f"{text} can be reached from other machines, in plain text and by anyone"
-            raise UsageError(f"{problem}; listen on 127.0.0.1, or add --insecure if that is meant")
-        return listen
-
-    def check(self) -> None:
-        """Raises `UsageError` when nobody could listen there; gRPC itself says neither which nor why."""
-        try:
-            family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
-        except OSError as error:
-            reason = (error.strerror or str(error)).lower()
-            raise UsageError(f"cannot listen on {self}: {reason}; choose another --listen") from error
-
-    def _is_loopback(self) -> bool:
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class DatasetServer:

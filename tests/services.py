@@ -10,8 +10,9 @@ from typing import Self
 
 import grpc
 
-from datagen_server.server import DatasetServer, Listen
+from datagen_server.server import DatasetServer
 from datagen_server.sources import SampleSource
+from shared.listen import Listen
 from shared.wire import SERVICE
 from tests.toys import ToySource
 

@@ -3,7 +3,8 @@
 import argparse
 import sys
 
-from datagen_server.server import DatasetServer, Listen, serve_until_stopped
+from datagen_server.server import DatasetServer, serve_until_stopped
+from shared.listen import Listen
 from shared.spec import DatasetSpec
 from tests.toys import TOY_COUNTS, TOY_SPEC, ToySource
 

@@ -12,41 +12,16 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from datagen_server.health import check_health
-from datagen_server.server import DatasetServer, Listen
+from datagen_server.server import DatasetServer
 from shared.client import Patience, connect
 from shared.errors import Unavailable, UsageError
+from shared.listen import Listen
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.wire import SERVICE
 from tests.services import ServiceProcess, open_stream, served
 from tests.toys import ToySource
 
 HASTY = Patience(connect_timeout_s=0.5, read_timeout_s=1.0, give_up_after_s=0.5)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("127.0.0.1:50051", Listen("127.0.0.1", 50051)),
-        ("[::1]:0", Listen("::1", 0)),
-        ("localhost:1", Listen("localhost", 1)),
-    ],
-)
-def test_a_loopback_address_is_taken(text: str, expected: Listen) -> None:
-    assert Listen.parse(text, insecure=False) == expected
-    assert str(expected) == text
-
-
-@pytest.mark.parametrize("text", ["", ":1", "50051", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:65536", "::1:80", "a b:1"])
-def test_what_is_no_address_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match=r"must be HOST:PORT.*, got"):
-        Listen.parse(text, insecure=True)
-
-
-@pytest.mark.parametrize("text", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "example.org:1"])
-def test_off_loopback_must_be_meant(text: str) -> None:
-    with pytest.raises(UsageError, match="--insecure"):
-        Listen.parse(text, insecure=False)
-    assert Listen.parse(text, insecure=True).port == 1
 
 
 def test_a_taken_port_is_named() -> None:

@@ -1,0 +1,50 @@
+"""Where a server of ours listens: checked before anything else starts, and never open to strangers by mistake."""
+
+import ipaddress
+import re
+import socket
+from dataclasses import dataclass, field
+from typing import Self
+
+from shared.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Listen:
+    """An address to listen on, and the option that asked for it."""
+
+    host: str
+    port: int
+    option: str = field(default="--listen", compare=False)
+
+    @classmethod
+    def parse(cls, text: str, *, insecure: bool, option: str = "--listen") -> Self:
+        """HOST:PORT, port 0 for any; raises `UsageError` for others, and off loopback unless `insecure`."""
+        match = re.fullmatch(r"(\[[^\]]+\]|[^:\s]+):(\d{1,5})", text)
+        if not match or int(match[2]) > 65535:
+            raise UsageError(f"{option} must be HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, got {text!r}")
+        listen = cls(match[1].strip("[]"), int(match[2]), option)
+        if not insecure and not listen._is_loopback():
+            problem = f"{text} can be reached from other machines, in plain text and by anyone"
+            raise UsageError(f"{problem}; listen on 127.0.0.1, or add --insecure if that is meant")
+        return listen
+
+    def check(self) -> None:
+        """Raises `UsageError` when nobody could listen there; gRPC itself says neither which nor why."""
+        try:
+            family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(address)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"cannot listen on {self}: {reason}; choose another {self.option}") from error
+
+    def _is_loopback(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
