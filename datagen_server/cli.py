@@ -22,6 +22,12 @@ DEFAULT_LISTEN = "127.0.0.1:50051"
 
 def main(argv: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
+    options = build_parser().parse_args(argv)
+    return int(options.command(options))
+
+
+def build_parser() -> CommandParser:
+    """The parser of all commands."""
     parser = CommandParser(
         prog="python -m datagen_server",
         description="Serves captchas that are a function of a seed, to trainers that carry their own place in it.",
@@ -29,8 +35,7 @@ def main(argv: Sequence[str]) -> int:
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=CommandParser)
     for add in (_add_serve, _add_materialize, _add_verify, _add_preview, _add_inspect, _add_export, _add_health):
         add(subcommands)
-    options = parser.parse_args(argv)
-    return int(options.command(options))
+    return parser
 
 
 def _add_serve(subcommands: "Subcommands") -> None:
@@ -41,6 +46,7 @@ def _add_serve(subcommands: "Subcommands") -> None:
   python -m datagen_server serve
   python -m datagen_server serve --listen 127.0.0.1:0 --seed 7 --count train=200000 test=10000
   python -m datagen_server serve --shards shards
+  python -m datagen_server serve --shards shards --or-render
   python -m datagen_server serve --listen 0.0.0.0:50051 --insecure""",
     )
     parser.add_argument(
@@ -49,6 +55,7 @@ def _add_serve(subcommands: "Subcommands") -> None:
     where = parser.add_mutually_exclusive_group()
     _add_shards_option(where)
     _add_seed_option(where)
+    parser.add_argument("--or-render", action="store_true", help="render if --shards DIR holds no finished shards")
     _add_rendering_options(parser)
     parser.add_argument("--insecure", action="store_true", help="listen off loopback, in plain text, for anyone")
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
@@ -200,7 +207,7 @@ def _add_look_options(parser: CommandParser) -> None:
     where.add_argument("--datagen", metavar="TARGET", help="ask this service; default: render here")
     _add_shards_option(where)
     _add_seed_option(where)
-    parser.set_defaults(counts=[], workers=None)
+    parser.set_defaults(or_render=False, counts=[], workers=None)
 
 
 def _split_count(text: str) -> tuple[str, int]:

@@ -1,12 +1,14 @@
 """What options mean that several commands take: which source, which splits, which workers. Raises `UsageError`."""
 
 import argparse
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from datagen_server.rendered import RenderedSource
+from datagen_server.shards.manifest import MANIFEST_NAME
 from datagen_server.shards.ocr import OcrLmdbSource, ocr_lmdb_splits
 from datagen_server.shards.source import ShardSource
 from datagen_server.shards.work import Workers, dask_workers, process_workers
@@ -14,11 +16,13 @@ from datagen_server.sources import SampleSource
 from shared.errors import UsageError
 from shared.spec import DEFAULT_COUNTS, DatasetSpec
 
+_LOG = logging.getLogger(__name__)
+
 
 @contextmanager
 def open_source(options: argparse.Namespace, num_workers: int | None = None) -> Iterator[SampleSource]:
     """Where samples come from: stored, or rendered by `num_workers` processes (default: one for each core)."""
-    source = _stored(options) if options.shards else _rendered(options, num_workers)
+    source = _stored(options) if _are_stored(options) else _rendered(options, num_workers)
     try:
         yield source
     finally:
@@ -49,9 +53,25 @@ def counts_of(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
     return {**DEFAULT_COUNTS, **dict(pairs)}
 
 
+def _are_stored(options: argparse.Namespace) -> bool:
+    if options.or_render and not options.shards:
+        raise UsageError("--or-render is for --shards DIR, and without --shards all is rendered")
+    if options.or_render and not _holds_samples(options.shards):
+        _LOG.info("%s holds no finished shards: rendering", options.shards)
+        return False
+    return bool(options.shards)
+
+
+def _holds_samples(directory: Path) -> bool:
+    try:
+        return (directory / MANIFEST_NAME).is_file() or bool(ocr_lmdb_splits(directory))
+    except OSError as error:  # Not to be read is not the same as not to be there.
+        raise UsageError(f"cannot read {directory}: {error.strerror}") from error
+
+
 def _stored(options: argparse.Namespace) -> SampleSource:
     for name, value in (("--count", options.counts), ("--workers", options.workers)):
-        if value:
+        if value and not options.or_render:
             raise UsageError(f"{name} is for rendering; with --shards everything is there already")
     return open_stored(options.shards)
 

@@ -30,7 +30,7 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Evaluates one checkpoint: 0, or 1 when it does not reach --min-accuracy."""
-    options = _parser().parse_args(argv)
+    options = build_parser().parse_args(argv)
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
     with uninterrupted():
         from evaluator import report
@@ -44,7 +44,8 @@ def main(argv: Sequence[str]) -> int:
     return _gate(evaluation, options.min_accuracy)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command."""
     parser = CommandParser(
         "python -m evaluator",
         description="Reads a split, every sample exactly once, with a trained checkpoint, and says how well.",

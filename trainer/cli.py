@@ -39,7 +39,7 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Runs one training; returns the exit code."""
-    options = _parser().parse_args(argv)
+    options = build_parser().parse_args(argv)
     placement = _placement(options)
     run, config = _open_run(options, placement)
     train = _train_here if placement is None else partial(_train_on_ranks, placement)
@@ -87,7 +87,8 @@ def _train_on_ranks(
         return launcher.train(dump_config(config), target, device), received
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of the command."""
     parser = CommandParser(
         "python -m trainer", description="Trains a captcha reader on a streamed data set.", epilog=_EXAMPLES
     )

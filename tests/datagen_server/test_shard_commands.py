@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datagen_server.cli import main
+from datagen_server.cli import build_parser, main
+from datagen_server.options import open_source
 from datagen_server.rendering import CaptchaRenderer
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest
 from shared.client import connect
-from shared.errors import StreamingError, UsageError
+from shared.errors import DataLoss, StreamingError, UsageError
 from shared.spec import DatasetSpec
 from tests.datagen_server.processes import children, wait_until
 from tests.datagen_server.shards.building import change_byte
@@ -186,3 +187,25 @@ def test_ctrl_c_is_one_line_and_leaves_finished_shards_only(tmp_path: Path) -> N
     assert not list(tmp_path.glob(".*.partial"))
     assert not (tmp_path / MANIFEST_NAME).exists()
     wait_until(lambda: not any(os.path.exists(f"/proc/{worker}") for worker in workers), "the workers to end")
+
+
+def kind_served(*options: str) -> str:
+    with open_source(build_parser().parse_args(["serve", *options])) as source:
+        return source.kind
+
+
+def test_or_render_serves_finished_shards_and_renders_where_there_are_none_yet(shards: Path, tmp_path: Path) -> None:
+    assert kind_served("--shards", str(shards), "--or-render", *COUNTS, "--workers", "1") == "shards"
+    assert kind_served("--shards", str(tmp_path), "--or-render", *COUNTS, "--workers", "1") == "rendered"
+    assert main(["materialize", "--out", str(tmp_path), *SMALL, "--shard-range", "0:1"]) == 0
+    assert kind_served("--shards", str(tmp_path), "--or-render", *COUNTS, "--workers", "1") == "rendered"
+
+
+def test_or_render_is_for_shards_and_does_not_pass_over_shards_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--or-render is for --shards"):
+        kind_served("--or-render")
+    (tmp_path / MANIFEST_NAME).write_text("{")
+    with pytest.raises(DataLoss, match=r"manifest\.json"):
+        kind_served("--shards", str(tmp_path), "--or-render")
+    with pytest.raises(UsageError, match="cannot read"):
+        kind_served("--shards", f"{tmp_path}/{'x' * 300}", "--or-render")
