@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datagen_server import commands, shard_commands
+from datagen_server.logs import LOG_FORMATS
 from datagen_server.shards.manifest import DEFAULT_SHARD_SIZE
 from shared.codec import Codec
 from shared.command import CommandParser
@@ -58,6 +59,7 @@ def _add_serve(subcommands: "Subcommands") -> None:
     parser.add_argument("--or-render", action="store_true", help="render if --shards DIR holds no finished shards")
     _add_rendering_options(parser)
     parser.add_argument("--insecure", action="store_true", help="listen off loopback, in plain text, for anyone")
+    parser.add_argument("--log-format", choices=LOG_FORMATS, default=LOG_FORMATS[0], help="default %(default)s")
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
     parser.set_defaults(command=commands.serve)
 

@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from datagen_server.health import check_health
+from datagen_server.logs import start_logging
 from datagen_server.options import open_source
 from datagen_server.preview import contact_sheet
 from datagen_server.server import DatasetServer, serve_until_stopped
@@ -30,7 +30,7 @@ _LOG = logging.getLogger(__name__)
 
 def serve(options: argparse.Namespace) -> int:
     """Serves until told to stop: 0 after SIGTERM or the end of standard input, 130 after Ctrl-C."""
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    start_logging(options.log_format)
     listen = Listen.parse(options.listen, insecure=options.insecure)
     listen.check()
     keep_freed_blocks()

@@ -16,6 +16,9 @@ from typing import Self
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
+from datagen_server.calls import CallCounter
+from datagen_server.measured import MeasuredSource
+from datagen_server.metrics import ServiceMetrics
 from datagen_server.servicer import DatasetServicer
 from datagen_server.sources import SampleSource
 from shared.listen import Listen
@@ -46,11 +49,14 @@ class DatasetServer:
 
     def __init__(self, source: SampleSource, listen: Listen, max_streams: int = MAX_STREAMS) -> None:
         listen.check()
-        self._servicer = DatasetServicer(source, max_streams)
+        self.metrics = ServiceMetrics(source)
+        measured = MeasuredSource(source, self.metrics.registry)
+        self._servicer = DatasetServicer(measured, self.metrics, max_streams)
         self._health = health.HealthServicer(experimental_non_blocking=True)
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),
             handlers=[self._servicer.handler()],
+            interceptors=[CallCounter(self.metrics.registry)],
             options=_OPTIONS,
             maximum_concurrent_rpcs=max_streams + _SPARE_CALLS,
         )

@@ -4,31 +4,30 @@ Requests and batches cross gRPC as bytes: a request that cannot be parsed gets a
 are copied once less in each direction.
 """
 
-import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import grpc
 
+from datagen_server.calls import request_id
+from datagen_server.logs import log_refusal, logged
+from datagen_server.metrics import ServiceMetrics
 from datagen_server.reading import StepReader
 from datagen_server.requests import parse, sample_indices, stream_address
 from datagen_server.sources import SampleSource
-from shared.address import StreamAddress
 from shared.errors import StreamingError, TooManyStreams, Unavailable, status_of
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.wire import SERVICE, dataset_message, samples_message
 
-_LOG = logging.getLogger(__name__)
 _LONGEST_DETAILS = 500
 
 
 class DatasetServicer:
-    """Answers for one source. Keeps nothing between requests but the number of its streams."""
+    """Answers for one source. Keeps nothing between requests but the number of its streams, and counts."""
 
-    def __init__(self, source: SampleSource, max_streams: int) -> None:
-        self._source = source
+    def __init__(self, source: SampleSource, metrics: ServiceMetrics, max_streams: int) -> None:
+        self._source, self._metrics = source, metrics
         self._max_streams = max_streams
         self._free_streams = threading.BoundedSemaphore(max_streams)
         self._draining = threading.Event()
@@ -64,15 +63,17 @@ class DatasetServicer:
         with _statuses(context):
             request = parse(pb.StreamBatchesRequest.FromString, data)
             address = stream_address(request, self._source.dataset, self._source.codecs)
-            with self._place(), _logged(context.peer(), address) as note_step:
+            stream = self._metrics.stream(address, context.peer(), request_id(context))
+            with self._place(), stream as meter, logged(meter):
                 reader = StepReader(self._source, address)
                 if not context.add_callback(reader.cancel):
                     return
                 for step, message in reader:
                     if self._draining.is_set():
                         raise Unavailable(f"the server drains; resume at step {step}")
+                    meter.ready()
                     yield message
-                    note_step(step + 1)
+                    meter.sent(step, len(message))
 
     @contextmanager
     def _place(self) -> Iterator[None]:
@@ -89,27 +90,5 @@ def _statuses(context: grpc.ServicerContext) -> Iterator[None]:
     try:
         yield
     except StreamingError as error:
+        log_refusal(error, context.peer(), request_id(context))
         context.abort(status_of(error), str(error)[:_LONGEST_DETAILS])
-
-
-@contextmanager
-def _logged(peer: str, address: StreamAddress) -> Iterator[Callable[[int], None]]:
-    """One line when a stream opens and one when it closes; yields what is told the next step."""
-    steps, next_step, started, end = address.steps, address.first_step, time.monotonic(), "cancelled by its reader"
-    what = f"{address.split} epoch {address.epoch} rank {address.rank}/{address.ranks} for {peer}"
-    _LOG.info("stream of %s opened: steps %d to %d, %s", what, steps.start, steps.stop, address.codec.value)
-
-    def note_step(step: int) -> None:
-        nonlocal next_step
-        next_step = step
-
-    try:
-        yield note_step
-        end = "done" if next_step == steps.stop else end
-    except StreamingError as error:
-        end = str(error)
-        raise
-    finally:
-        _LOG.info(
-            "stream of %s closed before step %d after %.1f s: %s", what, next_step, time.monotonic() - started, end
-        )

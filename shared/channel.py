@@ -19,6 +19,9 @@ _URI = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
 _ADDRESS_LIST = re.compile(r"ipv[46]:")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%\w]+\]|[^\s:/,]+):(\d{1,5})")
 
+REQUEST_ID_KEY = "x-request-id"
+"Metadata with which a caller names its request, so that both sides' logs can be laid beside each other."
+
 OPTIONS = (
     ("grpc.enable_http_proxy", 0),
     ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),

@@ -10,12 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from secrets import token_hex
 
 import grpc
 
 from shared.address import StreamAddress
 from shared.batch import Batch
-from shared.channel import Service
+from shared.channel import REQUEST_ID_KEY, Service
 from shared.errors import DataLoss, StreamingError, Unavailable, from_rpc_error, is_transient
 from shared.wire import decode_batch, request_message
 
@@ -47,6 +48,8 @@ class Cursor:
         self._services, self._address, self._patience = services, address, patience
         # Ranks start at different replicas.
         self._turn = address.rank % len(services)
+        self.name = token_hex(4)
+        "Of its requests in logs: `name.0`, and `name.1` and so on when it opens the stream again."
         self.step = address.steps.start
         self.reopened = 0
         "How often the stream was opened again."
@@ -95,7 +98,10 @@ class Cursor:
 
     def _open(self, service: Service) -> Iterator[bytes]:
         with self._lock:
-            call = service.stream_batches(request_message(self._address, self.step))
+            call = service.stream_batches(
+                request_message(self._address, self.step),
+                metadata=((REQUEST_ID_KEY, f"{self.name}.{self.reopened}"),),
+            )
             self._cancel = call.cancel
         if self._closed.is_set():
             self.close()
@@ -138,7 +144,7 @@ class Cursor:
         now, place = time.monotonic(), f"step {self.step} of epoch {self._address.epoch} of {self._address.split}"
         if self._failing_since is None:
             self._failing_since = now
-            _LOG.warning("%s; reading on at %s when it is back", problem, place)
+            _LOG.warning("%s; reading on at %s when it is back (request %s)", problem, place, self.name)
         if self._damaged >= _MAX_DAMAGED:
             raise problem
         if (waited_s := now - self._failing_since) > self._patience.give_up_after_s:
@@ -153,7 +159,8 @@ class Cursor:
 
     def _note_progress(self, service: Service) -> None:
         if self._failing_since is not None:
-            _LOG.warning("reading on at step %d from %s", self.step, service.target)
+            request = f"{self.name}.{self.reopened}"
+            _LOG.warning("reading on at step %d from %s (request %s)", self.step, service.target, request)
         self._failing_since = None
         self._failures = self._damaged = self._overdue = 0
 
