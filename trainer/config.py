@@ -35,8 +35,11 @@ class TrainerConfig(BaseModel):
     hidden_size: int = Field(256, ge=1, le=4096)
     """Units of each LSTM layer."""
     learning_rate: float = Field(0.002, gt=0)
-    """The peak: reached after `warmup_steps`, then lowered to zero along half a cosine."""
+    """The peak, reached after `warmup_steps`; from there it is lowered as `decay_epochs` says."""
+    momentum: float = Field(0.9, gt=0, lt=1)
+    """Of SGD; for Adam, how slowly its mean gradient changes (beta 1)."""
     save_checkpoint: bool = True
+    """Whether checkpoints are written at all."""
     save_checkpoint_steps: int = Field(500, ge=1)
     """Steps between checkpoints; one more is written after the last step."""
     keep_checkpoint_max: int = Field(30, ge=1)
@@ -54,12 +57,27 @@ class TrainerConfig(BaseModel):
     """Whether each epoch is read in an order of its own."""
     warmup_steps: int = Field(100, ge=0)
     """Steps over which the learning rate rises from zero."""
+    optimizer: Literal["adam", "sgd"] = "adam"
+    """What turns gradients into updates."""
+    decay_epochs: int | None = Field(None, ge=1)
+    """The learning rate is multiplied by 0.1 at the start of every so manyth epoch, counted from 1; null: it is lowered
+    to zero along half a cosine over all steps."""
+    scale_learning_rate: bool = False
+    """Whether `learning_rate` is multiplied by the number of ranks."""
+    loss_reduction: Literal["mean", "sum"] = "mean"
+    """What gradients are of: the mean loss of a rank's batch, or the sum."""
     clip_norm: float = Field(1.0, gt=0)
     """Gradients of a larger global norm are scaled down to it."""
+    clip_each_rank: bool = False
+    """Whether each rank clips its own gradients before they are averaged; else the average is clipped."""
     columns_per_frame: int = Field(4, ge=1)
     """Image columns read in one time step."""
     second_layer: Literal["forward", "backward"] = "backward"
     """The direction in which the second LSTM layer reads."""
+    pixels: Literal["ink", "colour"] = "ink"
+    """What the network sees of a pixel: how much ink it holds, or its three colours, normalised as published."""
+    initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
+    """How weights are drawn; uniform is the published way."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
     codec: Codec = Codec.RAW
@@ -78,7 +96,28 @@ class TrainerConfig(BaseModel):
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
-PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}}
+_ZOO: Mapping[str, Any] = {
+    # The published example's table. The other keys of it have the same values in both presets.
+    "epoch_size": 30,
+    "hidden_size": 512,
+    "learning_rate": 0.01,
+    "save_checkpoint_steps": 97,
+    # What stands in its code instead of its table.
+    "steps": None,
+    "train_samples": 50_000,
+    "warmup_steps": 0,
+    "optimizer": "sgd",
+    "decay_epochs": 10,
+    "scale_learning_rate": True,
+    "loss_reduction": "sum",
+    "clip_norm": 10.0,
+    "clip_each_rank": True,
+    "columns_per_frame": 1,
+    "second_layer": "forward",
+    "pixels": "colour",
+    "initial_weights": "uniform",
+}
+PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "zoo": _ZOO}
 
 
 def load_config(preset: Mapping[str, Any], file: Path | None, overrides: Iterable[str]) -> TrainerConfig:

@@ -62,8 +62,8 @@ class Trainer:
         self.config, self.client, self.run, self.device, self.report = config, client, run, device, report
         self.ranks, self.slice = ranks, plan_slice(config, client.dataset, ranks.rank, ranks.ranks)
         self.num_steps = config.steps or config.epoch_size * self.slice.num_steps
-        spec, batch_size = client.dataset.spec, self.slice.batch_size
-        self.step: TrainStep = build_step(config, spec, batch_size, self.num_steps, device, ranks)
+        spec = client.dataset.spec
+        self.step: TrainStep = build_step(config, spec, self.slice, self.num_steps, device, ranks)
         self.done, self.elapsed_s, self.checkpoint = 0, 0.0, ""
         self._stopping = self._stopped = False
         self._restore()

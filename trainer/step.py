@@ -1,7 +1,7 @@
-"""One optimizer step, compiled whole: forward, CTC loss, backward, mean over the ranks, clip, Adam.
+"""One optimizer step, compiled whole: forward, CTC loss, backward, mean over the ranks, clip, update.
 
 What surprises: gradients are averaged first and clipped then, by the norm of the average. So the step is the one that a
-single rank would take with the same global batch.
+single rank would take with the same global batch. `clip_each_rank` asks for the published example's way round.
 """
 
 from dataclasses import dataclass
@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 from shared.nn.loss import CtcLoss
 from shared.nn.network import CaptchaNetwork, NetworkSpec
 from shared.nn.runtime import Device, Signal
+from shared.sharding import RankSlice
 from shared.spec import DatasetSpec
 from trainer.config import TrainerConfig
 from trainer.ranks import MeanOverRanks, Ranks
-from trainer.schedule import WarmupCosine
+from trainer.schedule import WarmupCosine, WarmupTenths, learning_rate
+
+Gradients = tuple[ms.Tensor, ...]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class StepResult:
     loss: float
     "Mean CTC loss over the global batch, before the update."
     grad_norm: float
-    "Global norm of the averaged gradients, before clipping."
+    "Global norm of the averaged gradients before clipping; with `clip_each_rank`, the mean of the ranks' own norms."
     stop: bool
     "Whether any rank wants to stop after this step."
     wait_s: NDArray[np.float32]
@@ -46,15 +49,16 @@ class TrainStep(nn.Cell):
         network: CaptchaNetwork,
         loss: CtcLoss,
         config: TrainerConfig,
-        num_steps: int,
+        rate: WarmupCosine | WarmupTenths,
         device: Device,
         ranks: Ranks,
     ) -> None:
         super().__init__(auto_prefix=False)
-        self.network, self.loss, self.clip_norm = network, loss, config.clip_norm
+        self.network, self.loss, self.rate = network, loss, rate
+        self.clip_norm, self.clip_each_rank = config.clip_norm, config.clip_each_rank
+        self.add_up = config.loss_reduction == "sum"
         self.weights = ms.ParameterTuple(network.trainable_params())
-        self.rate = WarmupCosine(config.learning_rate, config.warmup_steps, num_steps)
-        self.optimizer = nn.Adam(self.weights, self.rate)
+        self.optimizer = _optimizer(config, self.weights, rate)
         self.gradient = ms.value_and_grad(self._forward, None, self.weights)
         self.ranks = ranks
         self.mean = MeanOverRanks(ranks.ranks, [tuple(weight.shape) for weight in self.weights])
@@ -64,13 +68,14 @@ class TrainStep(nn.Cell):
     def construct(self, images: ms.Tensor, labels: ms.Tensor, notes: ms.Tensor) -> ms.Tensor:
         """See the class."""
         loss, grads = self.gradient(images, labels)
-        grads, notes = self.mean(grads, ops.concat((loss.reshape(1), notes)))
-        squares = ops.stack([ops.reduce_sum(ops.square(grad)) for grad in grads])
-        norm = ops.sqrt(ops.reduce_sum(squares))
-        scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
-        grads = tuple([grad * scale for grad in grads])
-        result = ops.depend(ops.concat((norm.reshape(1), notes)), self.optimizer(grads))
-        return self.signal(result)
+        if self.clip_each_rank:
+            grads, norm = self._clip(grads)
+            grads, notes = self.mean(grads, ops.concat((norm.reshape(1), loss.reshape(1), notes)))
+        else:
+            grads, notes = self.mean(grads, ops.concat((loss.reshape(1), notes)))
+            grads, norm = self._clip(grads)
+            notes = ops.concat((norm.reshape(1), notes))
+        return self.signal(ops.depend(notes, self.optimizer(grads)))
 
     def run(self, images: ms.Tensor, labels: ms.Tensor, *, stop: bool, wait_s: float) -> StepResult:
         """Takes the step and sleeps until it is done."""
@@ -78,7 +83,7 @@ class TrainStep(nn.Cell):
         notes[0], notes[1 + self.ranks.rank] = stop, wait_s
         norm, loss, stops, *waits = self.signal.run(self, images, labels, ms.Tensor(notes))
         return StepResult(
-            loss=float(loss),
+            loss=float(loss) / (len(images) if self.add_up else 1),
             grad_norm=float(norm),
             stop=bool(stops > 0),
             wait_s=np.array(waits, np.float32) * self.ranks.ranks,
@@ -94,11 +99,27 @@ class TrainStep(nn.Cell):
         return list(named.values())
 
     def _forward(self, images: ms.Tensor, labels: ms.Tensor) -> ms.Tensor:
-        return self.loss(self.network(images), labels).mean()
+        losses = self.loss(self.network(images), labels)
+        return losses.sum() if self.add_up else losses.mean()
+
+    def _clip(self, grads: Gradients) -> tuple[Gradients, ms.Tensor]:
+        """The gradients, scaled down to `clip_norm` where they are larger, and the global norm that they had."""
+        squares = ops.stack([ops.reduce_sum(ops.square(grad)) for grad in grads])
+        norm = ops.sqrt(ops.reduce_sum(squares))
+        scale = self.clip_norm / ops.maximum(norm, self.clip_norm)
+        return tuple([grad * scale for grad in grads]), norm
+
+
+def _optimizer(
+    config: TrainerConfig, weights: ms.ParameterTuple, rate: WarmupCosine | WarmupTenths
+) -> nn.Adam | nn.SGD:
+    if config.optimizer == "sgd":
+        return nn.SGD(weights, rate, momentum=config.momentum)
+    return nn.Adam(weights, rate, beta1=config.momentum)
 
 
 def build_step(
-    config: TrainerConfig, spec: DatasetSpec, batch_size: int, num_steps: int, device: Device, ranks: Ranks
+    config: TrainerConfig, spec: DatasetSpec, rank_slice: RankSlice, num_steps: int, device: Device, ranks: Ranks
 ) -> TrainStep:
     """The network of `config` for the images of `spec`, with its initial weights, ready to take steps."""
     # nn.LSTM initialises from NumPy's global state: without this, ranks would start with different weights.
@@ -110,6 +131,8 @@ def build_step(
         hidden_size=config.hidden_size,
         columns_per_frame=config.columns_per_frame,
         second_layer=config.second_layer,
+        pixels=config.pixels,
+        initial_weights=config.initial_weights,
     )
-    network, loss = CaptchaNetwork(shape), CtcLoss(shape.num_frames, batch_size, spec.max_length)
-    return TrainStep(network, loss, config, num_steps, device, ranks)
+    network, loss = CaptchaNetwork(shape), CtcLoss(shape.num_frames, rank_slice.batch_size, spec.max_length)
+    return TrainStep(network, loss, config, learning_rate(config, rank_slice, num_steps), device, ranks)

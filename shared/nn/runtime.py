@@ -44,15 +44,15 @@ class Signal(nn.Cell):
         super().__init__()
         self._values: queue.SimpleQueue[NDArray[np.float32]] = queue.SimpleQueue()
         self.on_cpu = device == "cpu"
-        self.hand_over = ops.Custom(
-            self._put, out_shape=lambda shape: shape, out_dtype=lambda dtype: dtype, func_type="pyfunc"
-        )
+        self.hand_over = ops.identity
+        if self.on_cpu:
+            self.hand_over = ops.Custom(
+                self._put, out_shape=lambda shape: shape, out_dtype=lambda dtype: dtype, func_type="pyfunc"
+            )
 
     def construct(self, value: ms.Tensor) -> ms.Tensor:
         """Call it last inside the compiled function, on a value that depends on all the work."""
-        if self.on_cpu:
-            return self.hand_over(value)
-        return value
+        return self.hand_over(value)
 
     def run(self, compiled: Callable[..., ms.Tensor], *inputs: ms.Tensor) -> NDArray[np.float32]:
         """The contents of `compiled(*inputs)`, a function that ends with this cell; sleeps until they are there."""
