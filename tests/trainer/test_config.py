@@ -5,25 +5,34 @@ from pathlib import Path
 import pytest
 
 from shared.errors import UsageError
+from shared.sharding import RankSlice
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 
-PUBLISHED_KEYS = {
-    "max_captcha_digits",
-    "captcha_width",
-    "captcha_height",
-    "batch_size",
-    "epoch_size",
-    "hidden_size",
-    "learning_rate",
-    "save_checkpoint",
-    "save_checkpoint_steps",
-    "keep_checkpoint_max",
-    "save_checkpoint_path",
+PUBLISHED = {
+    "max_captcha_digits": 4,
+    "captcha_width": 160,
+    "captcha_height": 64,
+    "batch_size": 64,
+    "epoch_size": 30,
+    "hidden_size": 512,
+    "learning_rate": 0.01,
+    "momentum": 0.9,
+    "save_checkpoint": True,
+    "save_checkpoint_steps": 97,
+    "keep_checkpoint_max": 30,
 }
 
 
-def test_the_published_keys_are_all_there() -> None:
-    assert set(TrainerConfig.model_fields) >= PUBLISHED_KEYS
+def test_the_zoo_preset_is_the_published_table() -> None:
+    values = load_config(PRESETS["zoo"], None, ()).model_dump()
+    assert {key: values[key] for key in PUBLISHED} == PUBLISHED
+    assert "save_checkpoint_path" in values
+
+
+def test_an_epoch_of_the_zoo_preset_has_781_steps() -> None:
+    config = load_config(PRESETS["zoo"], None, ())
+    assert config.steps is None
+    assert RankSlice(count=config.train_samples, global_batch_size=config.batch_size).num_steps == 781
 
 
 def test_every_preset_is_a_valid_configuration() -> None:
@@ -54,6 +63,10 @@ def test_what_is_dumped_loads_as_the_same(tmp_path: Path) -> None:
         ("batch_size=many", "configuration key batch_size: input should be a valid integer"),
         ("learning_rate=-1", "configuration key learning_rate: input should be greater than 0, got -1"),
         ("learning_rate=.nan", "configuration key learning_rate: input should be a finite number"),
+        ("momentum=1", "configuration key momentum: input should be less than 1, got 1"),
+        ("optimizer=lamb", "configuration key optimizer: input should be 'adam' or 'sgd', got 'lamb'"),
+        ("pixels=grey", "configuration key pixels: input should be 'ink' or 'colour', got 'grey'"),
+        ("decay_epochs=0", "configuration key decay_epochs: input should be greater than or equal to 1, got 0"),
         ("codec=jpeg", "configuration key codec: input should be 'raw', 'zstd' or 'png', got 'jpeg'"),
         ("batch_size", "-o wants KEY=VALUE, got 'batch_size'"),
         ("batch_size=[", "the value is not YAML"),

@@ -1,0 +1,76 @@
+"""The zoo preset end to end at a small size: trained, resumed, evaluated, exported."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mindspore as ms
+import numpy as np
+import pytest
+from mindspore import nn
+
+from evaluator.recogniser import Recogniser
+from shared.nn.checkpoint import find_checkpoint, read_info
+from shared.nn.hub import create_network
+from tests.services import served
+from tests.toys import TOY_SPEC
+from trainer import export
+from trainer.cli import main
+
+SIZES = "captcha_width=24", "captcha_height=16", "hidden_size=8", "batch_size=8", "steps=4", "save_checkpoint_steps=2"
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[str]:
+    with served() as target:
+        yield target
+
+
+def _train(service: str, run_dir: Path, capsys: pytest.CaptureFixture[str], *more: str) -> dict[str, Any]:
+    capsys.readouterr()
+    assert main(["--datagen", service, "--run-dir", str(run_dir), "--json", *more]) == 0
+    summary: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return summary
+
+
+@pytest.fixture
+def trained(service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    keys = [part for key in SIZES for part in ("-o", key)]
+    return _train(service, tmp_path / "run", capsys, "--preset", "zoo", *keys)
+
+
+def test_a_resumed_run_takes_the_same_steps_momentum_included(
+    service: str, tmp_path: Path, trained: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(tmp_path / "run", tmp_path / "cut")
+    assert Path(trained["checkpoint"]).name == "warpctc-1-4.ckpt"
+    (tmp_path / "cut" / "checkpoints" / "warpctc-1-4.ckpt").unlink()
+    (tmp_path / "cut" / "checkpoints" / "warpctc-1-4.json").unlink()
+    resumed = _train(service, tmp_path / "cut", capsys, "--resume")
+    assert resumed["weights_digest"] == trained["weights_digest"]
+
+
+def test_evaluator_hub_and_mindir_give_the_same_logits(
+    tmp_path: Path, trained: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = np.random.default_rng(0).integers(0, 256, (3, *TOY_SPEC.image_shape), np.uint8)
+    expected = create_network("warpctc", checkpoint=tmp_path / "run")(ms.Tensor(images)).asnumpy()
+    assert expected.shape == (24, 3, 11)
+
+    path = find_checkpoint(tmp_path / "run")
+    labels = np.full((3, TOY_SPEC.max_length), TOY_SPEC.blank, np.uint8)
+    read, _ = Recogniser(path, read_info(path), 4, "cpu").run(images, labels)
+    assert np.allclose(read, expected, atol=1e-5)
+
+    file = tmp_path / "network.mindir"
+    assert export.main(["--ckpt", str(tmp_path / "run"), "--out", str(file), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["input_shape"] == [None, 16, 24, 3]
+    assert told["output_shape"] == [24, None, 11]
+    assert told["size_bytes"] == file.stat().st_size
+    graph = nn.GraphCell(ms.load(str(file)))
+    for num in (3, 2):
+        assert np.allclose(graph(ms.Tensor(images[:num])).asnumpy(), expected[:, :num], atol=1e-5)
+    assert {file.name for file in tmp_path.iterdir()} == {"run", "network.mindir"}
