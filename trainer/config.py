@@ -39,7 +39,7 @@ class TrainerConfig(BaseModel):
     momentum: float = Field(0.9, gt=0, lt=1)
     """Of SGD; for Adam, how slowly its mean gradient changes (beta 1)."""
     save_checkpoint: bool = True
-    """Whether checkpoints are written at all."""
+    """Whether checkpoints are written at all; without, nothing can be resumed or evaluated."""
     save_checkpoint_steps: int = Field(500, ge=1)
     """Steps between checkpoints; one more is written after the last step."""
     keep_checkpoint_max: int = Field(30, ge=1)

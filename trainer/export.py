@@ -80,9 +80,10 @@ def _export(checkpoint: Path, out: Path) -> dict[str, Any]:
     network.set_train(False)
     spec = network.spec
     input_shape = [None, spec.height, spec.width, 3]
+    images = ms.Tensor(shape=input_shape, dtype=ms.uint8)
     unfinished = out.with_name(f"unfinished-{out.name}")
     try:
-        ms.export(network, ms.Tensor(shape=input_shape, dtype=ms.uint8), file_name=str(unfinished), file_format="MINDIR")
+        ms.export(network, images, file_name=str(unfinished), file_format="MINDIR")
         unfinished.chmod(0o644)
         unfinished.replace(out)
     except OSError as error:

@@ -130,7 +130,7 @@ class Trainer:
             if config.save_checkpoint and self.done % config.save_checkpoint_steps == 0:
                 self._save()
                 saved_at = self.done
-        if saved_at != self.done:
+        if config.save_checkpoint and saved_at != self.done:
             self._save()
         return totals
 

@@ -66,8 +66,10 @@ class TrainingProgress:
         done = "trained" if summary.steps == summary.num_steps else "stopped after"
         rate = f": {summary.images_per_s:,.0f} images/s, waited for data {summary.wait_share:.1%} of the time"
         print(f"{done} {summary.steps:,} steps in {summary.train_s:,.0f} s{rate if summary.images_per_s else ''}")
-        print(f"checkpoint  {summary.checkpoint}")
+        print(f"checkpoint  {summary.checkpoint or 'none, as save_checkpoint asks'}")
         print(f"weights     {summary.weights_digest}")
+        if not summary.checkpoint:
+            return
         if summary.steps == summary.num_steps:
             print(f"next        python -m evaluator --ckpt {summary.checkpoint}")
         else:

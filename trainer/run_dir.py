@@ -52,6 +52,7 @@ class Summary:
     wait_share: float
     "Of the rank that waited longest."
     checkpoint: str
+    "The newest; empty when none was asked for."
     weights_digest: str
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from shared.errors import UsageError
 from shared.sharding import RankSlice
-from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
+from trainer.config import PRESETS, dump_config, load_config
 
 PUBLISHED = {
     "max_captcha_digits": 4,

@@ -41,6 +41,15 @@ def trained(service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     return _train(service, tmp_path / "run", capsys, "--preset", "zoo", *keys)
 
 
+def test_without_save_checkpoint_none_is_written(
+    service: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = [part for key in (*SIZES, "steps=1", "save_checkpoint=false") for part in ("-o", key)]
+    assert main(["--datagen", service, "--run-dir", str(tmp_path / "run"), "--preset", "zoo", *keys]) == 0
+    assert "checkpoint  none, as save_checkpoint asks" in capsys.readouterr().out
+    assert not (tmp_path / "run" / "checkpoints").exists()
+
+
 def test_a_resumed_run_takes_the_same_steps_momentum_included(
     service: str, tmp_path: Path, trained: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

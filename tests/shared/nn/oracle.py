@@ -103,7 +103,8 @@ def _lstm(frames: Array, weights: Weights, name: str) -> tuple[Array, Tape]:
     w_in, w_rec = weights[f"{name}.weight_ih_l0"], weights[f"{name}.weight_hh_l0"]
     bias = weights[f"{name}.bias_ih_l0"] + weights[f"{name}.bias_hh_l0"]
     hidden = cell = np.zeros((frames.shape[1], w_rec.shape[1]))
-    out, tape = [], []
+    out: list[Array] = []
+    tape: Tape = []
     for frame in frames:
         sums = np.split(frame @ w_in.T + hidden @ w_rec.T + bias, 4, axis=1)
         gate_in, forget, gate_out = (_sigmoid(sums[gate]) for gate in (0, 1, 3))

@@ -16,7 +16,7 @@ SPEC = NetworkSpec(height=16, width=24, num_classes=5, hidden_size=8, columns_pe
 
 def _network(**changes: object) -> CaptchaNetwork:
     ms.set_seed(3)
-    return CaptchaNetwork(NetworkSpec(**{**vars(SPEC), **changes}))  # type: ignore[arg-type]
+    return CaptchaNetwork(NetworkSpec(**{**vars(SPEC), **changes}))
 
 
 def _images(num: int = 2) -> NDArray[np.uint8]:
