@@ -1,5 +1,13 @@
 """`python -m datagen_server`: wiring only."""
 
+import os
+import sys
+
+# gRPC reads this when it is imported. Its own lines about a handshake that failed are all that a server ever tells of
+# it; every other command has one line of ours for that.
+if sys.argv[1:2] != ["serve"]:
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 from datagen_server.cli import main
 from shared.command import run
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from datagen_server import commands, shard_commands
 from datagen_server.logs import LOG_FORMATS
+from datagen_server.server import MAX_STREAMS
 from datagen_server.shards.manifest import DEFAULT_SHARD_SIZE
 from shared.codec import Codec
 from shared.command import CommandParser
+from shared.security import add_security_options
 from shared.spec import DEFAULT_COUNTS
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ def _add_serve(subcommands: "Subcommands") -> None:
   python -m datagen_server serve --listen 127.0.0.1:0 --seed 7 --count train=200000 test=10000
   python -m datagen_server serve --shards shards
   python -m datagen_server serve --shards shards --or-render
+  python -m datagen_server serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --token-file token
   python -m datagen_server serve --listen 0.0.0.0:50051 --insecure""",
     )
     parser.add_argument(
@@ -58,8 +61,8 @@ def _add_serve(subcommands: "Subcommands") -> None:
     _add_seed_option(where)
     parser.add_argument("--or-render", action="store_true", help="render if --shards DIR holds no finished shards")
     _add_rendering_options(parser)
-    parser.add_argument("--insecure", action="store_true", help="listen off loopback, in plain text, for anyone")
     parser.add_argument("--log-format", choices=LOG_FORMATS, default=LOG_FORMATS[0], help="default %(default)s")
+    _add_server_security_options(parser)
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
     parser.set_defaults(command=commands.serve)
 
@@ -70,9 +73,11 @@ def _add_health(subcommands: "Subcommands") -> None:
         help="say whether a service answers and is serving",
         epilog="""examples:
   python -m datagen_server health
-  python -m datagen_server health --target datagen:50051 && echo good""",
+  python -m datagen_server health --target datagen:50051 && echo good
+  python -m datagen_server health --target datagen:50051 --tls-ca ca.pem""",
     )
     parser.add_argument("--target", default=DEFAULT_LISTEN, help="HOST:PORT; default %(default)s")
+    add_security_options(parser)
     parser.set_defaults(command=commands.health)
 
 
@@ -204,11 +209,28 @@ def _add_rendering_options(parser: CommandParser) -> None:
     )
 
 
+def _add_server_security_options(parser: CommandParser) -> None:
+    group = parser.add_argument_group("security", "files are read again when they change, without a restart")
+    group.add_argument("--tls-cert", metavar="F", type=Path, help="speak TLS with this certificate chain (PEM)")
+    group.add_argument("--tls-key", metavar="F", type=Path, help="key (PEM) of --tls-cert")
+    group.add_argument("--tls-client-ca", metavar="F", type=Path, help="want client certificates that these CAs signed")
+    group.add_argument("--token-file", metavar="F", type=Path, help="want one of these bearer tokens, one a line")
+    group.add_argument("--insecure", action="store_true", help="listen off loopback in plain text")
+    group.add_argument(
+        "--max-streams",
+        metavar="N",
+        type=_positive,
+        default=MAX_STREAMS,
+        help="open at once; more are refused; default %(default)s",
+    )
+
+
 def _add_look_options(parser: CommandParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--datagen", metavar="TARGET", help="ask this service; default: render here")
     _add_shards_option(where)
     _add_seed_option(where)
+    add_security_options(parser)
     parser.set_defaults(or_render=False, counts=[], workers=None)
 
 

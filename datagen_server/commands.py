@@ -14,6 +14,7 @@ from datagen_server.health import check_health
 from datagen_server.logs import start_logging
 from datagen_server.options import open_source
 from datagen_server.preview import contact_sheet
+from datagen_server.security import ServerSecurity
 from datagen_server.server import DatasetServer, serve_until_stopped
 from shared.address import check_indices
 from shared.batch import Sample
@@ -22,6 +23,7 @@ from shared.codec import Codec
 from shared.errors import UsageError
 from shared.listen import Listen
 from shared.memory import keep_freed_blocks
+from shared.security import security_of
 from shared.spec import Dataset
 from shared.wire import samples_message, samples_of
 
@@ -31,18 +33,23 @@ _LOG = logging.getLogger(__name__)
 def serve(options: argparse.Namespace) -> int:
     """Serves until told to stop: 0 after SIGTERM or the end of standard input, 130 after Ctrl-C."""
     start_logging(options.log_format)
-    listen = Listen.parse(options.listen, insecure=options.insecure)
+    security = ServerSecurity(
+        cert=options.tls_cert, key=options.tls_key, client_ca=options.tls_client_ca, token_file=options.token_file
+    )
+    listen = Listen.parse(options.listen, insecure=options.insecure or security.is_encrypted)
     listen.check()
+    guard = security.open()
     keep_freed_blocks()
     with open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
-        return serve_until_stopped(DatasetServer(source, listen), stop_with_stdin=options.stop_with_stdin)
+        server = DatasetServer(source, listen, options.max_streams, guard)
+        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin)
 
 
 def health(options: argparse.Namespace) -> int:
     """One line; 0 when the service is serving, else 1."""
-    check_health(options.target)
+    check_health(options.target, security_of(options, options.target))
     print(f"serving at {options.target}")
     return 0
 
@@ -77,8 +84,9 @@ def inspect(options: argparse.Namespace) -> int:
 
 
 def _look(options: argparse.Namespace, indices: Sequence[int]) -> tuple[Dataset, Sequence[Sample]]:
+    security = security_of(options, options.datagen)
     if options.datagen:
-        with connect(options.datagen) as client:
+        with connect(options.datagen, security=security) as client:
             return client.dataset, client.samples(options.split, indices)
     with open_source(options, num_workers=1) as source:
         check_indices(source.dataset, options.split, indices)

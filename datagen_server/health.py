@@ -3,22 +3,29 @@
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from shared.channel import OPTIONS, split_target
+from shared.channel import open_channel, split_target
 from shared.errors import Unavailable, reason_of
+from shared.security import PLAIN, Credentials, Security
 from shared.wire import SERVICE
 
 _TIMEOUT_S = 3.0
 
 
-def check_health(target: str) -> None:
-    """Returns when every service that `target` names is serving; raises `Unavailable` naming one that is not."""
+def check_health(target: str, security: Security = PLAIN) -> None:
+    """Returns when every service that `target` names is serving; raises `Unavailable` naming one that is not.
+
+    A token is not sent: health needs none.
+    """
+    credentials = Credentials(security).of_channel()
     for part in split_target(target):
-        with grpc.insecure_channel(part, options=OPTIONS) as channel:
+        with open_channel(part, credentials) as channel:
             try:
                 request = health_pb2.HealthCheckRequest(service=SERVICE)
                 answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_TIMEOUT_S)
             except grpc.RpcError as error:
-                raise Unavailable(f"no data set service answers at {part} ({reason_of(error)})") from error
+                reason = reason_of(error)
+                words = f"no data set service answers at {part} ({reason}){security.suspicion(reason)}"
+                raise Unavailable(words) from error
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
             raise Unavailable(f"the data set service at {part} says {status}")

@@ -19,6 +19,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from datagen_server.calls import CallCounter
 from datagen_server.measured import MeasuredSource
 from datagen_server.metrics import ServiceMetrics
+from datagen_server.security import Guard, ServerSecurity
 from datagen_server.servicer import DatasetServicer
 from datagen_server.sources import SampleSource
 from shared.listen import Listen
@@ -26,7 +27,7 @@ from shared.wire import SERVICE
 
 _LOG = logging.getLogger(__name__)
 MAX_STREAMS = 128
-"Each holds a thread for as long as it is open."
+"By default. Each holds a thread for as long as it is open."
 _SPARE_THREADS = 8
 _SPARE_CALLS = 64
 _GRACE_S = 5.0
@@ -41,27 +42,44 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # The largest honest request names 256 samples.
+    ("grpc.max_receive_message_length", 64 << 10),
+    ("grpc.max_metadata_size", 8 << 10),
+    ("grpc.absolute_max_metadata_size", 16 << 10),
+    # Who connects and then says nothing.
+    ("grpc.server_handshake_timeout_ms", 10_000),
+    ("grpc.max_connection_idle_ms", 300_000),
+    # Streams go on over the old connection; the next one shows its certificate again.
+    ("grpc.max_connection_age_ms", 3_600_000),
 )
+_CONNECTIONS_PER_STREAM = 4
 
 
 class DatasetServer:
     """A listening server over one source, from `with` to the end of the block, which drains it."""
 
-    def __init__(self, source: SampleSource, listen: Listen, max_streams: int = MAX_STREAMS) -> None:
+    def __init__(
+        self,
+        source: SampleSource,
+        listen: Listen,
+        max_streams: int = MAX_STREAMS,
+        guard: Guard | None = None,
+    ) -> None:
         listen.check()
         self.metrics = ServiceMetrics(source)
         measured = MeasuredSource(source, self.metrics.registry)
         self._servicer = DatasetServicer(measured, self.metrics, max_streams)
+        guard = guard or ServerSecurity().open()
         self._health = health.HealthServicer(experimental_non_blocking=True)
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),
             handlers=[self._servicer.handler()],
-            interceptors=[CallCounter(self.metrics.registry)],
-            options=_OPTIONS,
+            interceptors=[CallCounter(self.metrics.registry), *guard.checks],
+            options=[*_OPTIONS, *_limits(max_streams)],
             maximum_concurrent_rpcs=max_streams + _SPARE_CALLS,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        port = self._server.add_insecure_port(str(listen))
+        port = self._server.add_secure_port(str(listen), guard.credentials)
         self.listen = Listen(listen.host, port)
         "Where it really listens."
 
@@ -81,6 +99,14 @@ class DatasetServer:
         self._health.enter_graceful_shutdown()
         self._servicer.drain()
         self._server.stop(grace_s).wait()
+
+
+def _limits(max_streams: int) -> list[tuple[str, int]]:
+    return [
+        # What one connection may hold, and how many connections there may be: more are closed as they come.
+        ("grpc.max_concurrent_streams", max_streams + _SPARE_CALLS),
+        ("grpc.max_allowed_incoming_connections", max_streams * _CONNECTIONS_PER_STREAM + _SPARE_CALLS),
+    ]
 
 
 def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool) -> int:

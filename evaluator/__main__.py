@@ -1,6 +1,10 @@
 """`python -m evaluator`."""
 
+import os
 import signal
+
+# Read when gRPC is imported: it would print lines of its own beside our one.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from evaluator.cli import main
 from shared.command import run

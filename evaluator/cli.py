@@ -12,6 +12,7 @@ from shared.address import count_of
 from shared.client import DatasetClient, connect
 from shared.command import CommandParser, progress, uninterrupted
 from shared.embedded import embedded_service
+from shared.security import Access, add_security_options, security_of
 
 if TYPE_CHECKING:
     from evaluator.evaluate import Evaluation
@@ -65,6 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--min-accuracy", type=_fraction, metavar="X", help="end with 1 when exact match is below, 0..1"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    add_security_options(parser)
     return parser
 
 
@@ -81,7 +83,7 @@ def _evaluate(options: argparse.Namespace) -> "Evaluation":
     check_batch_size(options.batch_size, info.dataset_spec())
     if options.report is not None:
         prepare_folder(options.report)
-    with _service(options.datagen, info) as target, connect(target) as client:
+    with _service(options, info) as access, connect(access.target, security=access.security) as client:
         check_dataset(checkpoint, info, client.dataset)
         count = count_of(client.dataset, options.split)
         _announce(checkpoint, info, client, options.split)
@@ -103,13 +105,14 @@ def _evaluate(options: argparse.Namespace) -> "Evaluation":
 
 
 @contextmanager
-def _service(target: str | None, info: "CheckpointInfo") -> Iterator[str]:
-    if target is not None:
-        yield target
+def _service(options: argparse.Namespace, info: "CheckpointInfo") -> Iterator[Access]:
+    security = security_of(options, options.datagen)
+    if options.datagen is not None:
+        yield Access(options.datagen, security)
         return
     counts = {"train": info.split_count, "test": TEST_COUNT}
     with embedded_service(counts, seed=info.dataset_spec().seed) as embedded:
-        yield embedded
+        yield Access(embedded)
 
 
 def _announce(checkpoint: Path, info: "CheckpointInfo", client: DatasetClient, split: str) -> None:

@@ -6,6 +6,7 @@ that froze. The options here end both.
 
 import json
 import re
+import threading
 from collections.abc import Sequence
 
 import grpc
@@ -13,6 +14,7 @@ from grpc.experimental import ChannelOptions
 
 from shared.errors import UsageError
 from shared.pb.captcha.v1 import dataset_pb2 as pb
+from shared.security import ANONYMOUS, Credentials
 from shared.wire import MAX_MESSAGE_BYTES, SERVICE
 
 _URI = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
@@ -53,29 +55,62 @@ def split_target(target: str) -> Sequence[str]:
     return parts
 
 
-class Service:
-    """One target. Its calls raise `grpc.RpcError`."""
+def open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> grpc.Channel:
+    """A channel in TLS, or without credentials in plain text."""
+    if credentials is None:
+        return grpc.insecure_channel(target, options=OPTIONS)
+    return grpc.secure_channel(target, credentials, options=OPTIONS)
 
-    def __init__(self, target: str) -> None:
-        self.target = target
-        self._channel = grpc.insecure_channel(target, options=OPTIONS)
-        self.get_dataset = self._channel.unary_unary(
+
+class Service:
+    """One target. Its calls raise `grpc.RpcError`; the constructor `UsageError` for a token that must not go there."""
+
+    def __init__(self, target: str, credentials: Credentials = ANONYMOUS) -> None:
+        credentials.security.check_target(target)
+        self.target, self._credentials = target, credentials
+        self._lock = threading.Lock()
+        self._made_of = credentials.of_channel()
+        self._channels = [open_channel(target, self._made_of)]
+
+    def get_dataset(self, request: pb.GetDatasetRequest, timeout_s: float) -> pb.GetDatasetResponse:
+        """What the service serves."""
+        call = self._channel().unary_unary(
             f"/{SERVICE}/GetDataset",
             request_serializer=pb.GetDatasetRequest.SerializeToString,
             response_deserializer=pb.GetDatasetResponse.FromString,
         )
-        self.get_samples = self._channel.unary_unary(
+        answer: pb.GetDatasetResponse = call(request, timeout=timeout_s, metadata=self._credentials.of_call())
+        return answer
+
+    def get_samples(self, request: pb.GetSamplesRequest, timeout_s: float) -> pb.GetSamplesResponse:
+        """Single samples."""
+        call = self._channel().unary_unary(
             f"/{SERVICE}/GetSamples",
             request_serializer=pb.GetSamplesRequest.SerializeToString,
             response_deserializer=pb.GetSamplesResponse.FromString,
         )
-        self.stream_batches = self._channel.unary_stream(
+        answer: pb.GetSamplesResponse = call(request, timeout=timeout_s, metadata=self._credentials.of_call())
+        return answer
+
+    def stream_batches(self, request: pb.StreamBatchesRequest, request_id: str = "") -> "grpc.CallIterator[bytes]":
+        """An iterator of messages, left as bytes: `shared.wire` reads them. request_id: for the service's log."""
+        call = self._channel().unary_stream(
             f"/{SERVICE}/StreamBatches",
             request_serializer=pb.StreamBatchesRequest.SerializeToString,
-            # The messages stay bytes: `shared.wire` reads them.
             response_deserializer=None,
         )
+        named = ((REQUEST_ID_KEY, request_id),) if request_id else ()
+        return call(request, metadata=(*self._credentials.of_call(), *named))
 
     def close(self) -> None:
         """Ends all its calls."""
-        self._channel.close()
+        for channel in self._channels:
+            channel.close()
+
+    def _channel(self) -> grpc.Channel:
+        """The one to call on: a new one when certificates have changed, while streams go on over those before."""
+        with self._lock:
+            if (credentials := self._credentials.of_channel()) is not self._made_of:
+                self._made_of = credentials
+                self._channels.append(open_channel(self.target, credentials))
+            return self._channels[-1]

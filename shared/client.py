@@ -20,6 +20,7 @@ from shared.cursor import Cursor, Patience
 from shared.errors import DataLoss, InvalidRequest, Unavailable, from_rpc_error, is_transient, reason_of
 from shared.memory import keep_freed_blocks
 from shared.pb.captcha.v1 import dataset_pb2 as pb
+from shared.security import PLAIN, Credentials, Security
 from shared.sharding import Remainder
 from shared.stream import BatchStream
 from shared.wire import CODECS, MAX_SAMPLES, codecs_of, dataset_of, samples_of
@@ -27,30 +28,31 @@ from shared.wire import CODECS, MAX_SAMPLES, codecs_of, dataset_of, samples_of
 __all__ = ["BatchStream", "DatasetClient", "Patience", "connect"]
 
 _PAUSE_S = 0.2
+_HINT = "; start one with: python -m datagen_server serve"
 _T = TypeVar("_T")
 
 
-def connect(target: str, patience: Patience | None = None) -> "DatasetClient":
+def connect(target: str, patience: Patience | None = None, security: Security = PLAIN) -> "DatasetClient":
     """Asks the service at `target` what it serves.
 
     target: HOST:PORT, several of them joined by commas, or any gRPC target; the replicas must serve one data set.
-    Raises `Unavailable` when none of them answers within `patience.connect_timeout_s`, `UsageError` for no target.
+    security: certificates and token, see `shared.security`. Raises `Unavailable` when none of them answers within
+    `patience.connect_timeout_s`, `AccessDenied` for a wrong token, `UsageError` for no target or unusable files.
     """
-    return DatasetClient(target, patience or Patience())
+    return DatasetClient(target, patience or Patience(), security)
 
 
 class DatasetClient:
     """A data set that somebody else serves. Safe to use from many threads; does not survive a fork."""
 
-    def __init__(self, target: str, patience: Patience) -> None:
+    def __init__(self, target: str, patience: Patience, security: Security) -> None:
         keep_freed_blocks()
-        self.target, self._patience = target, patience
-        self._services = [Service(part) for part in split_target(target)]
+        self.target, self._patience, self._security = target, patience, security
+        credentials = Credentials(security)
+        self._services = [Service(part, credentials) for part in split_target(target)]
         self._streams: WeakSet[BatchStream] = WeakSet()
         try:
-            described = self._first_answer(
-                lambda service, left_s: service.get_dataset(pb.GetDatasetRequest(), timeout=left_s)
-            )
+            described = self._first_answer(lambda service, left_s: service.get_dataset(pb.GetDatasetRequest(), left_s))
         except BaseException:
             self.close()
             raise
@@ -126,7 +128,7 @@ class DatasetClient:
 
     def _samples(self, split: str, indices: Sequence[int], codec: Codec) -> list[Sample]:
         request = pb.GetSamplesRequest(split=split, indices=indices, codec=CODECS[codec])
-        answer = self._first_answer(lambda service, left_s: service.get_samples(request, timeout=left_s))
+        answer = self._first_answer(lambda service, left_s: service.get_samples(request, left_s))
         if [sample.index for sample in answer.samples] != list(indices):
             raise DataLoss(f"{self.target} answered with other samples than were asked for")
         return samples_of(answer, codec, self.dataset.spec)
@@ -143,6 +145,6 @@ class DatasetClient:
                         raise from_rpc_error(error, service.target) from error
                     reason, cause = reason_of(error), error
             if time.monotonic() + _PAUSE_S > deadline:
-                hint = "start one with: python -m datagen_server serve"
-                raise Unavailable(f"no data set service answers at {self.target} ({reason}); {hint}") from cause
+                hint = self._security.suspicion(reason) or ("" if self._security.tls_ca else _HINT)
+                raise Unavailable(f"no data set service answers at {self.target} ({reason}){hint}") from cause
             time.sleep(_PAUSE_S)

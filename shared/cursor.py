@@ -16,7 +16,7 @@ import grpc
 
 from shared.address import StreamAddress
 from shared.batch import Batch
-from shared.channel import REQUEST_ID_KEY, Service
+from shared.channel import Service
 from shared.errors import DataLoss, StreamingError, Unavailable, from_rpc_error, is_transient
 from shared.wire import decode_batch, request_message
 
@@ -98,10 +98,8 @@ class Cursor:
 
     def _open(self, service: Service) -> Iterator[bytes]:
         with self._lock:
-            call = service.stream_batches(
-                request_message(self._address, self.step),
-                metadata=((REQUEST_ID_KEY, f"{self.name}.{self.reopened}"),),
-            )
+            request = request_message(self._address, self.step)
+            call = service.stream_batches(request, f"{self.name}.{self.reopened}")
             self._cancel = call.cancel
         if self._closed.is_set():
             self.close()

@@ -94,6 +94,16 @@ _TRANSIENT = frozenset(
     }
 )
 
+# What gRPC says of a TLS handshake that failed on this side, and what that means.
+_HANDSHAKES = {
+    "certificate has expired": "its TLS certificate has expired; a new pair needs no restart",
+    "certificate is not yet valid": "its TLS certificate is not yet valid; compare the clocks",
+    "CERTIFICATE_VERIFY_FAILED": "its TLS certificate is not signed by an authority in --tls-ca",
+    "Hostname Verification Check failed": "its TLS certificate is for another host name; use one that it holds",
+    "WRONG_VERSION_NUMBER": "it does not speak TLS; leave out --tls-ca, or give the service a certificate",
+    "handshake failed": "the TLS handshake failed",
+}
+
 
 def status_of(error: StreamingError) -> grpc.StatusCode:
     """The status a servicer ends a call with for `error`; INTERNAL for those that should never reach a servicer."""
@@ -126,6 +136,9 @@ def reason_of(error: grpc.RpcError) -> str:
         return "the call was cancelled"
     if code != grpc.StatusCode.UNAVAILABLE:
         return f"{code.name}: {details or 'no details'}"
+    for words, meaning in _HANDSHAKES.items():
+        if words in details:
+            return meaning
     *_, reason = details.partition("last error: ")
     *_, reason = (reason or details).rpartition(": ")
     return re.sub(r" \(\d+\)$", "", reason).lower() or "no details"

@@ -24,9 +24,10 @@ class Listen:
         if not match or int(match[2]) > 65535:
             raise UsageError(f"{option} must be HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, got {text!r}")
         listen = cls(match[1].strip("[]"), int(match[2]), option)
-        if not insecure and not listen._is_loopback():
+        if not insecure and not is_loopback(listen.host):
             problem = f"{text} can be reached from other machines, in plain text and by anyone"
-            raise UsageError(f"{problem}; listen on 127.0.0.1, or add --insecure if that is meant")
+            certificate = "give --tls-cert and --tls-key, " if option == "--listen" else ""
+            raise UsageError(f"{problem}; {certificate}listen on 127.0.0.1, or add --insecure if that is meant")
         return listen
 
     def check(self) -> None:
@@ -40,11 +41,13 @@ class Listen:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"cannot listen on {self}: {reason}; choose another {self.option}") from error
 
-    def _is_loopback(self) -> bool:
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can be meant."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

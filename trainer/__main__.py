@@ -1,5 +1,10 @@
 """`python -m trainer`."""
 
+import os
+
+# Read when gRPC is imported, here and in the ranks: it would print lines of its own beside our one.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 from shared.command import run
 from trainer.cli import main
 

@@ -14,6 +14,7 @@ from shared.client import connect
 from shared.command import CommandParser, uninterrupted
 from shared.embedded import embedded_service
 from shared.errors import UsageError
+from shared.security import Access, add_security_options, security_of
 from trainer.agreement import SPLIT, plan_slice
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.launcher import Launcher
@@ -30,6 +31,7 @@ _EXAMPLES = """\
 examples:
   python -m trainer                                       train the fast preset on an embedded service
   python -m trainer --datagen 10.0.0.5:50051              train from a service that runs elsewhere
+  python -m trainer --datagen datagen:50051 --tls-ca certs/ca.pem --token-file certs/token
   python -m trainer --run-dir run --resume                go on where the newest checkpoint ends
   python -m trainer --ranks 2                             two processes on this host, each with half of every batch
   python -m trainer --device ascend --rank-table rank_table.json
@@ -43,8 +45,8 @@ def main(argv: Sequence[str]) -> int:
     placement = _placement(options)
     run, config = _open_run(options, placement)
     train = _train_here if placement is None else partial(_train_on_ranks, placement)
-    with _service(options.datagen, config) as target, TrainingProgress() as progress:
-        summary, received = train(options.device, run, config, target, progress)
+    with _service(options, config) as access, TrainingProgress() as progress:
+        summary, received = train(options.device, run, config, access, progress)
     if summary is not None:
         if options.json:
             print(json.dumps(asdict(summary)))
@@ -54,7 +56,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _train_here(
-    device: "Device", run: RunDir, config: TrainerConfig, target: str, progress: TrainingProgress
+    device: "Device", run: RunDir, config: TrainerConfig, access: Access, progress: TrainingProgress
 ) -> tuple[Summary, list[int]]:
     """As a single rank in this process."""
     # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
@@ -63,10 +65,10 @@ def _train_here(
         from trainer.loop import Trainer
 
     set_device(device)
-    with connect(target) as client:
+    with connect(access.target, security=access.security) as client:
         trainer = Trainer(config, client, run, device, progress.show)
         run.begin(config)
-        progress.start(client.dataset, target, SPLIT, trainer.done, trainer.num_steps)
+        progress.start(client.dataset, access.target, SPLIT, trainer.done, trainer.num_steps)
         with signals_call(trainer.stop) as received:
             summary = trainer.train()
     # MindSpore turns a Ctrl-C that meets its compiler into SIGTERM: take both for Ctrl-C.
@@ -74,17 +76,22 @@ def _train_here(
 
 
 def _train_on_ranks(
-    placement: Placement, device: "Device", run: RunDir, config: TrainerConfig, target: str, progress: TrainingProgress
+    placement: Placement,
+    device: "Device",
+    run: RunDir,
+    config: TrainerConfig,
+    access: Access,
+    progress: TrainingProgress,
 ) -> tuple[Summary | None, list[int]]:
     """As one process per rank of this host."""
-    with connect(target) as client:
+    with connect(access.target, security=access.security) as client:
         dataset = client.dataset
     plan_slice(config, dataset, placement.first_rank, placement.ranks)
     if placement.node == 0:
         run.begin(config)
-    launcher = Launcher(placement, run, partial(progress.start, dataset, target, SPLIT), progress.show)
+    launcher = Launcher(placement, run, partial(progress.start, dataset, access.target, SPLIT), progress.show)
     with signals_call(launcher.stop) as received:
-        return launcher.train(dump_config(config), target, device), received
+        return launcher.train(dump_config(config), access, device), received
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -116,6 +123,7 @@ def build_parser() -> argparse.ArgumentParser:
     length.add_argument("--epochs", type=int, metavar="N", help="the same as -o epoch_size=N")
     length.add_argument("--steps", type=int, metavar="N", help="the same as -o steps=N")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    add_security_options(parser)
     return parser
 
 
@@ -147,9 +155,10 @@ def _open_run(options: argparse.Namespace, placement: Placement | None) -> tuple
 
 
 @contextmanager
-def _service(target: str | None, config: TrainerConfig) -> Iterator[str]:
-    if target is not None:
-        yield target
+def _service(options: argparse.Namespace, config: TrainerConfig) -> Iterator[Access]:
+    security = security_of(options, options.datagen)
+    if options.datagen is not None:
+        yield Access(options.datagen, security)
         return
     with embedded_service(counts={"train": config.train_samples, "test": 10_000}) as embedded:
-        yield embedded
+        yield Access(embedded)

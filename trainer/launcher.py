@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import StreamingError, UsageError
+from shared.security import Access
 from trainer.news import SCHEDULER, NewsReader, news_file
 from trainer.placement import Placement
 from trainer.processes import is_alive, kill_all
@@ -60,7 +61,7 @@ class Launcher:
         else:
             self._stop_at = time.monotonic()
 
-    def train(self, config: str, target: str, device: str) -> Summary | None:
+    def train(self, config: str, access: Access, device: str) -> Summary | None:
         """Trains to the end; None when it was stopped before the first step, or rank 0 is another host's.
 
         config: YAML. Raises the error of the rank that failed first, with its words.
@@ -70,7 +71,7 @@ class Launcher:
         (self.logs / "config.yaml").write_text(config)
         with (self.logs / "msrun.log").open("w") as log:
             msrun = subprocess.Popen(
-                self._command(target, device),
+                self._command(access, device),
                 env=self._environment(device),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -85,7 +86,7 @@ class Launcher:
             kill_all(reader.pid for reader in (*self._ranks, self._scheduler) if reader.pid is not None)
         return self._summary()
 
-    def _command(self, target: str, device: str) -> list[str]:
+    def _command(self, access: Access, device: str) -> list[str]:
         place = self._placement
         command = [sys.executable, "-m", "trainer.msrun", str(os.getpid())]
         command += [f"--worker_num={place.ranks}", f"--local_worker_num={len(place.devices)}"]
@@ -98,7 +99,7 @@ class Launcher:
             file.write_text(json.dumps(place.table, indent=2) + "\n")
             command.append(f"--rank_table_file={file.resolve()}")
         command += [_python().name, "-m", "trainer.rank", str(self._run.path), "--logs", str(self.logs)]
-        command += ["--datagen", target, "--device", device, "--ranks", str(place.ranks)]
+        command += [*access.arguments(), "--device", device, "--ranks", str(place.ranks)]
         return [*command, "--expect", *(str(device.rank) for device in place.devices)]
 
     def _environment(self, device: str) -> dict[str, str]:

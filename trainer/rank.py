@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.client import connect
 from shared.command import run
 from shared.errors import StreamingError
+from shared.security import add_security_options, security_of
 from trainer.config import load_config
 from trainer.msrun import PARENT_OF_RANKS
 from trainer.news import SCHEDULER, NewsWriter, news_file
@@ -48,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--datagen", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--ranks", type=int, required=True)
+    add_security_options(parser)
     parser.add_argument("--expect", type=int, nargs="+", required=True, help="the rank of each process of this host")
     return parser
 
@@ -64,7 +66,7 @@ def _train(options: argparse.Namespace, news: NewsWriter, expected: int) -> None
     def report(row: MetricsRow, num_steps: int) -> None:
         news.tell("row", row=asdict(row), num_steps=num_steps)
 
-    with connect(options.datagen) as client:
+    with connect(options.datagen, security=security_of(options, options.datagen)) as client:
         trainer = Trainer(config, client, RunDir(options.run_dir), options.device, report, ranks)
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
         news.tell("begun", rank=ranks.rank, done=trainer.done, num_steps=trainer.num_steps)

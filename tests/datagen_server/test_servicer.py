@@ -54,11 +54,11 @@ def stream_cases(rng: random.Random) -> Iterator[Case]:
     def raw(status: grpc.StatusCode, field: str, value: int) -> Case:
         return Case(STREAM, overridden(stream_request(**base), field, value), status, field)
 
-    for wrong in ("f", "F" * 64, "g" * 64, "f" * 63, "f" * 65, "f" * rng.randrange(10**6)):
+    for wrong in ("f", "F" * 64, "g" * 64, "f" * 63, "f" * 65, "f" * rng.randrange(60_000)):
         yield case(invalid, "fingerprint", fingerprint=wrong)
     yield case(foreign, "fingerprint", fingerprint=f"{rng.randrange(2**200):064x}")
     yield case(ok, "", fingerprint=TOY_FINGERPRINT)
-    for wrong in ("", "dev", "Train", "train ", "../train", "träin", "x" * rng.randrange(40, 10**6), "a\nb"):
+    for wrong in ("", "dev", "Train", "train ", "../train", "träin", "x" * rng.randrange(40, 60_000), "a\nb"):
         yield case(grpc.StatusCode.NOT_FOUND, "split", split=wrong)
     for count in (1, 999, 1001, 2**48, 2**64 - 1):
         yield case(foreign, "split_count", split_count=count)
@@ -100,7 +100,7 @@ def samples_cases(rng: random.Random) -> Iterator[Case]:
 
     yield case(ok, "", [rng.randrange(1000)])
     yield case(ok, "", [999] * 256)
-    for wrong in ([], [0] * 257, [1000], [0, 2**64 - 1], range(10**5)):
+    for wrong in ([], [0] * 257, [1000], [0, 2**64 - 1], range(20_000)):
         yield case(invalid, "indices", wrong)
     for split in ("", "dev", "x" * 1000):
         yield case(grpc.StatusCode.NOT_FOUND, "split", [0], split)
