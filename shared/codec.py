@@ -57,5 +57,9 @@ def _decode_one(
                 raise ValueError(f"expected {shape[1]}x{shape[0]} pixels, got {picture.width}x{picture.height}")
             return np.asarray(picture.convert("RGB"))
     if codec is Codec.ZSTD:
-        record = decompressor.decompress(record, max_output_size=int(np.prod(shape)))
+        size = int(np.prod(shape))
+        # A frame that states its size gets that much memory, whatever the limit: a flipped bit there asks for petabytes.
+        if (stated := zstandard.frame_content_size(record)) not in (-1, size):
+            raise ValueError(f"expected {size} bytes, got a frame of {stated}")
+        record = decompressor.decompress(record, max_output_size=size)
     return np.frombuffer(record, np.uint8).reshape(shape)

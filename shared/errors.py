@@ -23,6 +23,10 @@ class StreamingError(Exception):
 
     exit_code = 1
 
+    def __init__(self, text: str) -> None:
+        # What was got may be anything, a key with a line break too.
+        super().__init__(" ".join(text.splitlines()))
+
 
 class UsageError(StreamingError):
     """A person's input cannot be used."""

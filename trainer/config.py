@@ -147,7 +147,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
         values = yaml.safe_load(file.read_text())
     except OSError as error:
         raise UsageError(f"cannot read the configuration {file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except Exception as error:  # PyYAML lets through whatever a value of a wrong form makes of its constructors.
         raise UsageError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
     if values is None:
         return {}
@@ -159,7 +159,7 @@ def _read_yaml(file: Path) -> dict[str, Any]:
 def _parse(text: str, override: str) -> Any:
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except Exception as error:  # See `_read_yaml`.
         raise UsageError(f"-o {override}: the value is not YAML") from error
 
 

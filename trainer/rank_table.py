@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from shared.errors import UsageError
 
 VERSIONS = ("1.0", "1.2")
+_MAX_DIGITS = 9
 _OTHER_FORMATS = {
     "rank_list": "a version 2.0 table (rank_list)",
     "group_list": "a group table (group_list)",
@@ -82,7 +83,7 @@ def read_rank_table(path: Path) -> RankTable:
     except json.JSONDecodeError as error:
         problem = f"is not JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         raise UsageError(f"{path} {problem}; is the file complete?") from error
-    except (_DuplicateKey, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # Also a number of thousands of digits, and thousands of brackets.
         raise UsageError(f"{path} is not JSON: {error}") from error
     return _table(_Part(path.name, "", values))
 
@@ -124,8 +125,8 @@ class _Part:
 
     def number(self, key: str) -> int:
         text = self.text(key)
-        if not (text.isascii() and text.isdigit()):
-            self.fail(key, f'must be a number from 0 in quotes, got "{text}"')
+        if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+            self.fail(key, f"must be a number from 0 in quotes, got {_shown(text)}")
         return int(text)
 
     def address(self, key: str) -> str:

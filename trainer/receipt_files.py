@@ -117,11 +117,13 @@ def _rank_of(path: Path) -> int:
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
     """The whole lines of a file; one that a crash has torn is passed over, and so its step is missing."""
-    for line in path.read_text().splitlines():
+    for line in path.read_text(errors="replace").splitlines():
         try:
-            yield json.loads(line)
-        except json.JSONDecodeError:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
             continue
+        if isinstance(values, dict):
+            yield values
 
 
 def _cut(path: Path, step: int) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pydantic import TypeAdapter, ValidationError
+
 from shared.command import CommandParser, run
 from shared.errors import DataLoss, UsageError
 from trainer.config import load_config
@@ -25,6 +27,9 @@ examples:
   python -m trainer.receipts run               were all samples of all steps delivered, each once?
   python -m trainer.receipts run --step 120    which samples were in step 120, and on which rank?
 """
+
+
+_READING, _RECEIPT = TypeAdapter(Reading), TypeAdapter(Receipt)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +68,13 @@ class Receipts:
         self.restarts = -1
         self.facts: Reading | None = None
         for path in files:
-            self._read(path)
+            try:
+                self._read(path)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise DataLoss(f"{path} is damaged: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        if self.facts is None:
+            raise DataLoss(f"{files[0]} is damaged: no line of it says where reading began")
 
     def prove(self) -> Proof:
         """Compares the receipts with the reading order, step by step."""
@@ -109,7 +120,7 @@ class Receipts:
 
     @property
     def _facts(self) -> Reading:
-        assert self.facts is not None  # noqa: S101 - every file begins with a reading.
+        assert self.facts is not None  # noqa: S101 - checked when the files were read.
         return self.facts
 
     def _global(self, step: int) -> NDArray[np.uint64]:
@@ -119,13 +130,13 @@ class Receipts:
         reading: Reading | None = None
         for values in read_lines(path):
             if "resumed_after" in values:
-                reading = Reading(**values)
+                reading = _READING.validate_python(values)
                 self.restarts += reading.rank == 0
                 if self.facts is not None and self.facts != reading.order_facts():
                     raise DataLoss(f"{path} is of another run than the receipts beside it: its reading order differs")
                 self.facts = reading.order_facts()
             elif reading is not None:
-                receipt = Receipt(**values)
+                receipt = _RECEIPT.validate_python(values)
                 self.by_step[receipt.step].append((reading, receipt))
 
 

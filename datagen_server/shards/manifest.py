@@ -24,6 +24,8 @@ MANIFEST_NAME = "manifest.json"
 SHARD_SUFFIX = ".lmdb"
 DEFAULT_SHARD_SIZE = 8192
 MAX_SHARD_SIZE = 2**17
+MAX_SHARDS = 99_999
+"Of one split: what five digits in a file's name can count."
 PLAN_KEY = b"manifest"
 _FORMAT = 1
 
@@ -64,6 +66,15 @@ class Plan:
     def __post_init__(self) -> None:
         if not 1 <= self.shard_size <= MAX_SHARD_SIZE:
             raise UsageError(f"shard size must be in 1..{MAX_SHARD_SIZE}, got {self.shard_size}")
+        for split, num in self.num_shards.items():
+            if num > MAX_SHARDS:
+                problem = f"split {split} would be {num} shards of {self.shard_size} samples"
+                raise UsageError(f"{problem}, at most {MAX_SHARDS} are possible; give a larger --shard-size")
+
+    @property
+    def num_shards(self) -> Mapping[str, int]:
+        """How many each split is cut into."""
+        return {split: -(-count // self.shard_size) for split, count in self.dataset.counts.items()}
 
     @cached_property
     def shards(self) -> tuple[Shard, ...]:
@@ -143,17 +154,21 @@ class Manifest:
             raise _damaged(path) from error
         if not intact:
             raise _damaged(path)
-        plan = Plan.from_mapping(body)
-        stored = (StoredShard(shard, *_facts(body["shards"], number)) for number, shard in enumerate(plan.shards))
-        return cls(plan, tuple(stored), body["digest"])
+        plan, listed = Plan.from_mapping(body), body.get("shards")
+        if not isinstance(listed, list) or len(listed) != sum(plan.num_shards.values()):
+            raise _damaged(path)
+        try:
+            stored = [
+                StoredShard(shard, int(facts["size_bytes"]), str(facts["sha256"]))
+                for shard, facts in zip(plan.shards, listed, strict=True)
+            ]
+            return cls(plan, tuple(stored), str(body["digest"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(path) from error
 
 
 def _to_mapping(stored: StoredShard) -> dict[str, Any]:
     return {**asdict(stored.shard), "size_bytes": stored.size_bytes, "sha256": stored.sha256}
-
-
-def _facts(shards: list[dict[str, Any]], number: int) -> tuple[int, str]:
-    return shards[number]["size_bytes"], shards[number]["sha256"]
 
 
 def _checksum(body: Mapping[str, Any]) -> str:

@@ -101,5 +101,8 @@ def unseal(data: bytes) -> dict[str, Any] | None:
     """What `seal` packed, or None when it is damaged."""
     if len(data) < 8 or xxhash.xxh3_64_digest(data[8:]) != data[:8]:
         return None
-    described: dict[str, Any] = json.loads(data[8:])
-    return described
+    try:
+        described = json.loads(data[8:])
+    except (ValueError, RecursionError):
+        return None
+    return described if isinstance(described, dict) else None

@@ -15,6 +15,7 @@ from typing import Any
 
 import mindspore as ms
 import numpy as np
+from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import DataLoss, UsageError
 from shared.nn.network import NetworkSpec
@@ -58,6 +59,9 @@ class CheckpointInfo:
         return NetworkSpec(**self.network)
 
 
+_INFO = TypeAdapter(CheckpointInfo)
+
+
 def weights_digest(parameters: Iterable[ms.Parameter]) -> str:
     """SHA-256 over names and bytes: equal for bit-identical weights, whatever file holds them."""
     hasher = hashlib.sha256()
@@ -97,10 +101,15 @@ def read_info(path: Path) -> CheckpointInfo:
     """The JSON beside a checkpoint; raises `UsageError` when there is none, `DataLoss` when the pair is damaged."""
     beside = path.with_suffix(".json")
     try:
-        info = CheckpointInfo(**json.loads(beside.read_text()))
+        info = _INFO.validate_json(beside.read_bytes())
+        info.dataset_spec(), info.network_spec()
     except FileNotFoundError as error:
         raise UsageError(f"{beside} is missing; a checkpoint is a .ckpt with its .json beside it") from error
-    except (OSError, ValueError, TypeError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        problem = f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
+        raise DataLoss(f"{beside} cannot be read ({problem}); take another checkpoint") from error
+    except (OSError, ValueError, TypeError, UsageError) as error:
         raise DataLoss(f"{beside} cannot be read ({error}); take another checkpoint") from error
     if not path.is_file():
         raise UsageError(f"no checkpoint at {path}")

@@ -38,7 +38,7 @@ class NetworkSpec:
     "How weights are drawn: see `_lstm` and `_classifier`; uniform is the published way."
 
     def __post_init__(self) -> None:
-        if self.width % self.columns_per_frame:
+        if self.columns_per_frame < 1 or self.width % self.columns_per_frame:
             problem = f"must divide the image width ({self.width}), got {self.columns_per_frame}"
             raise UsageError(f"columns_per_frame {problem}")
 

@@ -1,0 +1,32 @@
+"""`python -m tests.fuzz.one TARGET [libFuzzer's options]`: one fuzzer; see `__main__` for many.
+
+What surprises: the decoders are imported late, for only what is imported under atheris tells it where it has been.
+"""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+INSTRUMENTED = ["shared", "datagen_server", "trainer", "yaml", "PIL"]
+
+
+def main() -> None:
+    name, options = sys.argv[1], sys.argv[2:]
+    with atheris.instrument_imports(include=INSTRUMENTED):
+        from tests.fuzz.targets import TARGETS, attempt
+
+        folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+        (folder / "work").mkdir()
+        target = TARGETS[name](folder / "work")
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for number, seed in enumerate(target.seeds):
+        (corpus / str(number)).write_bytes(seed)
+    atheris.Setup([sys.argv[0], *options, str(corpus)], lambda data: attempt(target, data))
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,318 @@
+"""Everything that reads bytes from outside, each as a function of those bytes, with real artefacts to start from.
+
+Only errors of `shared.errors` may come out. What surprises: where a checksum guards a decoder, a target also puts the
+right one on the bytes, for an input that is only refused by its checksum says nothing about what is behind it.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import xxhash
+from google.protobuf.message import DecodeError
+
+from datagen_server.requests import parse, sample_indices, stream_address
+from datagen_server.shards import manifest
+from datagen_server.shards.file import ShardFile, read_description
+from datagen_server.shards.manifest import MANIFEST_NAME, PLAN_KEY, Manifest, Plan
+from datagen_server.shards.ocr import OcrFile, OcrLmdbSource
+from datagen_server.shards.pages import Tree
+from datagen_server.shards.write import key_of, seal, unseal
+from shared import wire
+from shared.address import StreamAddress
+from shared.batch import Records
+from shared.codec import Codec, decode, encode
+from shared.errors import StreamingError
+from shared.pb.captcha.v1 import dataset_pb2 as pb
+from shared.spec import Dataset, DatasetSpec
+from tests.fuzz import artefacts
+from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, ToySource
+from trainer.config import dump_config, load_config
+from trainer.rank_table import read_rank_table
+from trainer.receipts import Receipts
+
+SPEC = DatasetSpec(width=16, height=16, alphabet="01", max_length=2)
+DATASET = Dataset(spec=SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)
+CODECS = tuple(Codec)
+_INDICES = np.arange(3, dtype=np.uint64)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A decoder; `decode` may raise `StreamingError` and nothing else."""
+
+    decode: Callable[[bytes], object]
+    seeds: Sequence[bytes]
+
+
+def _requests(_: Path) -> Target:
+    def decode_one(data: bytes) -> None:
+        with suppress(StreamingError):
+            sample_indices(parse(pb.GetSamplesRequest.FromString, data), DATASET, CODECS)
+        address = stream_address(parse(pb.StreamBatchesRequest.FromString, data), DATASET, CODECS)
+        for step in islice(address.steps, 2):
+            indices = address.order.indices(address.part.positions(step))
+            assert len(indices) <= address.part.batch_size
+            assert not len(indices) or indices.max() < address.count
+
+    address = StreamAddress(dataset=DATASET, split="train", epoch=3, first_step=2, rank=1, ranks=2, codec=Codec.ZSTD)
+    samples = pb.GetSamplesRequest(split="test", indices=[0, 129, 5], codec=pb.CODEC_PNG)
+    return Target(decode_one, [wire.request_message(address, 4).SerializeToString(), samples.SerializeToString()])
+
+
+def _batch(_: Path) -> Target:
+    def decode_one(data: bytes) -> None:
+        with suppress(StreamingError):
+            wire.decode_batch(data, SPEC)
+        batch = wire.decode_batch(_with_right_checksum(data), SPEC)
+        assert batch.images.shape == (len(batch), *SPEC.image_shape)
+        assert batch.labels.shape == (len(batch), SPEC.max_length)
+
+    return Target(decode_one, [wire.encode_batch(1, 2, _INDICES, _records(codec)) for codec in CODECS])
+
+
+def _answers(_: Path) -> Target:
+    def decode_one(data: bytes) -> None:
+        with suppress(StreamingError, DecodeError):
+            described = pb.GetDatasetResponse.FromString(data)
+            wire.codecs_of(described)
+            wire.dataset_of(described)
+        with suppress(DecodeError):
+            samples = pb.GetSamplesResponse.FromString(data)
+            for codec in CODECS:
+                with suppress(StreamingError):
+                    wire.samples_of(samples, codec, SPEC)
+
+    samples = [wire.samples_message([0, 1, 2], _records(codec), SPEC).SerializeToString() for codec in CODECS]
+    return Target(decode_one, [wire.dataset_message(DATASET, CODECS, "toy").SerializeToString(), *samples])
+
+
+def _images(_: Path) -> Target:
+    def decode_one(data: bytes) -> None:
+        codec = CODECS[data[0] % len(CODECS)] if data else Codec.RAW
+        assert decode([data[1:]], codec, SPEC.image_shape).shape == (1, *SPEC.image_shape)
+
+    image = np.random.default_rng(0).integers(0, 255, SPEC.image_shape, np.uint8)
+    return Target(decode_one, [bytes([number]) + encode(image, codec) for number, codec in enumerate(CODECS)])
+
+
+def _shard(folder: Path) -> Target:
+    found = artefacts.shards(folder / "made")
+    plan, path = found.plan, folder / "fuzzed.lmdb"
+    stored = found.shards[0].shard
+    whole = ShardFile(folder / "made" / stored.file, plan, stored)
+    expected = [whole.record(index) for index in stored.indices]
+
+    def decode_one(data: bytes) -> None:
+        path.write_bytes(data)
+        file = ShardFile(path, plan, stored)
+        for index in stored.indices:
+            assert file.record(index) in (None, expected[index]), "a damaged record passed for whole"
+        read_description(path)
+
+    return Target(decode_one, [(folder / "made" / stored.file).read_bytes()])
+
+
+def _shard_plan(folder: Path) -> Target:
+    found = artefacts.shards(folder / "made")
+
+    def decode_one(data: bytes) -> None:
+        with suppress(StreamingError):
+            unseal(data)
+        if (told := unseal(xxhash.xxh3_64_digest(data) + data)) is not None:
+            Plan.from_mapping(told).difference(found.plan)
+
+    return Target(decode_one, [seal(found.plan, found.shards[0].shard, 7)[8:]])
+
+
+def _pages(folder: Path) -> Target:
+    paths = artefacts.lmdb_files(folder / "made")
+
+    def decode_one(data: bytes) -> None:
+        fd = os.memfd_create("fuzzed")
+        try:
+            os.write(fd, data)
+            tree = Tree(fd)
+            for key in (key_of(0), key_of(700), PLAN_KEY, b"", b"\xff" * 8):
+                with suppress(StreamingError):
+                    tree.find(key)
+                with suppress(StreamingError):
+                    tree.leaf(key)
+        finally:
+            os.close(fd)
+
+    return Target(decode_one, [path.read_bytes() for path in paths])
+
+
+def _manifest(folder: Path) -> Target:
+    artefacts.shards(folder / "made")
+
+    def decode_one(data: bytes) -> None:
+        path = folder / MANIFEST_NAME
+        for text in (data, _with_right_digest(data)):
+            path.write_bytes(text)
+            with suppress(StreamingError):
+                found = Manifest.read(folder)
+                assert [len(found.of_split(split)) for split in found.plan.dataset.counts]
+
+    return Target(decode_one, [(folder / "made" / MANIFEST_NAME).read_bytes()])
+
+
+def _rank_table(folder: Path) -> Target:
+    def decode_one(data: bytes) -> None:
+        (folder / "table.json").write_bytes(data)
+        table = read_rank_table(folder / "table.json")
+        derived = table.derived(["10.0.0.1"] * len(table.servers))
+        assert len(derived["server_list"]) == len(table.servers)
+        assert sum(len(server.devices) for server in table.servers) == table.ranks
+
+    return Target(decode_one, artefacts.rank_tables())
+
+
+def _checkpoint(folder: Path) -> Target:
+    # MindSpore takes seconds to import, and no other target needs it.
+    from shared.nn.checkpoint import read_info
+
+    path = folder / "warpctc-1-1.ckpt"
+    path.write_bytes(b"weights")
+
+    def decode_one(data: bytes) -> None:
+        path.with_suffix(".json").write_bytes(data)
+        info = read_info(path)
+        info.dataset_spec()
+        info.network_spec()
+
+    return Target(decode_one, [json.dumps(asdict(artefacts.checkpoint_info(path))).encode()])
+
+
+def _ocr_lmdb(folder: Path) -> Target:
+    path = artefacts.ocr_lmdb(folder / "made")
+    (folder / "fuzzed").mkdir()
+
+    def decode_one(data: bytes) -> None:
+        (folder / "fuzzed" / "data.mdb").write_bytes(data)
+        source = OcrLmdbSource(folder / "fuzzed")
+        source.read("train", np.arange(min(3, source.dataset.counts["train"]), dtype=np.uint64), Codec.RAW).result()
+        source.close()
+
+    return Target(decode_one, [path.read_bytes()])
+
+
+def _ocr_image(folder: Path) -> Target:
+    file = _OneValue(artefacts.ocr_lmdb(folder / "made"))
+
+    def decode_one(data: bytes) -> None:
+        file.value = data
+        with suppress(StreamingError):
+            file.image(0, None)
+        assert file.image(0, SPEC.image_shape).shape == SPEC.image_shape
+
+    return Target(decode_one, artefacts.pictures(SPEC.width, SPEC.height))
+
+
+def _config(folder: Path) -> Target:
+    def decode_one(data: bytes) -> None:
+        path = folder / "config.yaml"
+        path.write_bytes(data)
+        with suppress(StreamingError):
+            config = load_config({}, path, ())
+            path.write_text(dump_config(config))
+            assert load_config({}, path, ()) == config
+        load_config({}, None, data.decode(errors="replace").splitlines())
+
+    text = dump_config(load_config({}, None, ())).encode()
+    return Target(decode_one, [text, b"batch_size=8\nlearning_rate=1e-3\ncodec=zstd\nsteps=null"])
+
+
+def _receipts(folder: Path) -> Target:
+    run_dir, path = artefacts.run(folder / "run")
+
+    def decode_one(data: bytes) -> None:
+        path.write_bytes(data)
+        receipts = Receipts(run_dir)
+        receipts.prove()
+        receipts.samples(1)
+
+    return Target(decode_one, [path.read_bytes()])
+
+
+class _OneValue(OcrFile):
+    """An OCR LMDB whose every key has the same value."""
+
+    value = b"1"
+
+    def _value(self, key: bytes) -> bytes:
+        return self.value
+
+
+def _records(codec: Codec) -> Records:
+    source = ToySource(SPEC)
+    try:
+        return source.read("train", _INDICES, codec).result()
+    finally:
+        source.close()
+
+
+def _with_right_checksum(data: bytes) -> bytes:
+    try:
+        message = pb.StreamBatchesResponse.FromString(data)
+    except DecodeError:
+        return data
+    indices, sizes = np.array(message.indices, np.uint64), np.array(message.image_sizes, np.uint32)
+    message.checksum = wire._checksum(indices, np.frombuffer(message.labels, np.uint8), sizes, [message.images])
+    return message.SerializeToString()
+
+
+def _with_right_digest(data: bytes) -> bytes:
+    with suppress(ValueError, RecursionError):
+        body = json.loads(data)
+        if isinstance(body, dict):
+            body.pop("checksum", None)
+            return json.dumps({**body, "checksum": manifest._checksum(body)}).encode()
+    return data
+
+
+TARGETS: dict[str, Callable[[Path], Target]] = {
+    "requests": _requests,
+    "batch": _batch,
+    "answers": _answers,
+    "images": _images,
+    "shard": _shard,
+    "shard_plan": _shard_plan,
+    "pages": _pages,
+    "manifest": _manifest,
+    "rank_table": _rank_table,
+    "checkpoint": _checkpoint,
+    "ocr_lmdb": _ocr_lmdb,
+    "ocr_image": _ocr_image,
+    "config": _config,
+    "receipts": _receipts,
+}
+"Makes a target, with a folder of its own to work in."
+
+
+def attempt(target: Target, data: bytes) -> None:
+    """Decodes; whatever comes out but an error that a person can read, in one line, is a crash."""
+    try:
+        target.decode(data)
+    except StreamingError as error:
+        if "\n" in str(error):
+            raise AssertionError(f"more than one line: {error}") from error
+
+
+def variants(seed: bytes, num: int) -> Iterator[bytes]:
+    """The seed, cut and with flipped bits, the same ones every time."""
+    yield seed
+    random = np.random.default_rng(int.from_bytes(hashlib.blake2b(seed, digest_size=8).digest(), "little"))
+    for number in range(num if seed else 0):
+        at = int(random.integers(len(seed)))
+        if number % 4 == 0:
+            yield seed[:at]
+        else:
+            yield seed[:at] + bytes([seed[at] ^ 1 << int(random.integers(8))]) + seed[at + 1 :]
