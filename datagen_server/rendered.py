@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import lru_cache, partial
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,10 +82,23 @@ def _failed(error: Exception) -> "Future[_Chunk]":
     return future
 
 
+class _Whole(Future[_T]):
+    """Of several futures; cancelled, it cancels those that have not begun."""
+
+    def __init__(self, parts: Sequence["Future[Any]"]) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        for part in self._parts if cancelled else ():
+            part.cancel()
+        return cancelled
+
+
 def _when_all(parts: Sequence["Future[_T]"], combine: Callable[[Sequence[_T]], _W]) -> "Future[_W]":
     """A future of the combined results of `parts`, without a thread that waits for them."""
-    whole: Future[_W] = Future()
-    whole.set_running_or_notify_cancel()
+    whole: Future[_W] = _Whole(parts)
     lock = threading.Lock()
     num_left = len(parts)
 
@@ -95,6 +108,8 @@ def _when_all(parts: Sequence["Future[_T]"], combine: Callable[[Sequence[_T]], _
             num_left -= 1
             if num_left:
                 return
+        if not whole.set_running_or_notify_cancel():
+            return
         try:
             whole.set_result(combine([part.result() for part in parts]))
         except Exception as error:

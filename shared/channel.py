@@ -37,7 +37,8 @@ OPTIONS = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 3_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
-    # One name with many addresses is many replicas.
+    # One name with many addresses is many replicas. One that was restarted elsewhere is looked up this often.
+    ("grpc.dns_min_time_between_resolutions_ms", 5_000),
     ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
     # A stream is read by the thread that wants it, without a hop through the channel's own.
     (ChannelOptions.SingleThreadedUnaryStream, 1),

@@ -1,7 +1,8 @@
 """One stream as a reader sees it: its steps in order, each once, whatever happens to services and networks meanwhile.
 
 What surprises: the service is allowed to die at any moment. The cursor (the next step) lives here, and any replica can
-go on from it, so a fault costs a pause and nothing else.
+go on from it, so a fault costs a pause and nothing else. Nor is an epoch one call: each asks for some half a minute of
+steps, and the next is a chance to go home, to the replica that is this rank's. So load spreads again after a restart.
 """
 
 import logging
@@ -17,13 +18,20 @@ import grpc
 from shared.address import StreamAddress
 from shared.batch import Batch
 from shared.channel import Service
-from shared.errors import DataLoss, StreamingError, Unavailable, from_rpc_error, is_transient
+from shared.errors import DataLoss, ForeignDataset, StreamingError, Unavailable, from_rpc_error, is_transient
 from shared.wire import decode_batch, request_message
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 2.0
-_MAX_DAMAGED = 3
+_MAX_REFUSED = 3
+_FIRST_CALL_STEPS = 64
+_CALL_S = 30.0
+_HOME_AGAIN_S = 60.0
+
+
+# What one replica refuses with that another, of the right data set or with whole files, need not.
+_ANOTHER_MAY_BE_BETTER = ForeignDataset, DataLoss
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +49,20 @@ class Patience:
 class Cursor:
     """Iterates over the batches of `address` and holds the next step; reads in the thread that iterates.
 
-    Raises a `StreamingError` when a service refuses, sends damaged bytes three times, or stays away for too long.
+    Raises a `StreamingError` when a service does not take the request, when replicas hold another data set or damaged
+    bytes, three times in a row or all of them, or when none answers for too long.
     """
 
     def __init__(self, services: Sequence[Service], address: StreamAddress, patience: Patience) -> None:
         self._services, self._address, self._patience = services, address, patience
         # Ranks start at different replicas.
-        self._turn = address.rank % len(services)
+        self._turn = self._home = address.rank % len(services)
+        self._home_again_at = 0.0
         self.name = token_hex(4)
-        "Of its requests in logs: `name.0`, and `name.1` and so on when it opens the stream again."
+        "Of its requests in logs: `name.0`, and `name.1` and so on for the calls that follow."
+        self._num_calls = 0
         self.step = address.steps.start
+        self._num_steps = _FIRST_CALL_STEPS
         self.reopened = 0
         "How often the stream was opened again."
         self._lock = threading.RLock()
@@ -58,21 +70,24 @@ class Cursor:
         self._cancel: Callable[[], object] = _do_nothing
         self._waits_since: float | None = None
         self._failing_since: float | None = None
-        self._failures = self._damaged = self._overdue = 0
+        self._failures = self._refused = self._overdue = 0
+        self._named_foreign: set[str] = set()
         self._expired = False
 
     def __iter__(self) -> Iterator[Batch]:
         while self.step < self._address.steps.stop and not self._closed.is_set():
-            service = self._services[self._turn % len(self._services)]
+            service, started = self._services[self._turn % len(self._services)], time.monotonic()
+            steps = range(self.step, min(self.step + self._num_steps, self._address.steps.stop))
             try:
-                yield from self._read(service)
+                yield from self._read(service, steps)
                 problem: StreamingError = Unavailable(f"the service at {service.target} ended the stream early")
             except DataLoss as error:
-                self._damaged += 1
                 problem = DataLoss(f"{service.target}: {error}")
             except grpc.RpcError as error:
                 problem = self._judge(error, service)
-            if self.step < self._address.steps.stop and not self._closed.is_set():
+            if self.step == steps.stop:
+                self._plan_next(time.monotonic() - started)
+            elif not self._closed.is_set():
                 self._pause(problem)
 
     def close(self) -> None:
@@ -89,17 +104,27 @@ class Cursor:
                 self._waits_since, self._expired = None, True
                 self._cancel()
 
-    def _read(self, service: Service) -> Iterator[Batch]:
-        for message in self._timed(self._open(service)):
+    def _plan_next(self, took_s: float) -> None:
+        """After a call that gave all its steps: how long the next shall be, and where."""
+        if took_s < _CALL_S / 2:
+            self._num_steps *= 2
+        elif took_s > _CALL_S * 2:
+            self._num_steps = max(1, self._num_steps // 2)
+        if time.monotonic() > self._home_again_at:
+            self._turn = self._home
+
+    def _read(self, service: Service, steps: range) -> Iterator[Batch]:
+        for message in self._timed(self._open(service, steps)):
             batch = self._checked(decode_batch(message, self._address.dataset.spec))
             self._note_progress(service)
             self.step += 1
             yield batch
 
-    def _open(self, service: Service) -> Iterator[bytes]:
+    def _open(self, service: Service, steps: range) -> Iterator[bytes]:
         with self._lock:
-            request = request_message(self._address, self.step)
-            call = service.stream_batches(request, f"{self.name}.{self.reopened}")
+            request = request_message(self._address, steps)
+            call = service.stream_batches(request, f"{self.name}.{self._num_calls}")
+            self._num_calls += 1
             self._cancel = call.cancel
         if self._closed.is_set():
             self.close()
@@ -133,22 +158,25 @@ class Cursor:
             limit_s = self._patience.read_timeout_s * 2 ** (self._overdue - 1)
             return Unavailable(f"the data set service at {service.target} sent nothing for {limit_s:g} s")
         problem = from_rpc_error(error, service.target)
-        if not is_transient(error):
+        if not is_transient(error) and not isinstance(problem, _ANOTHER_MAY_BE_BETTER):
             raise problem from error
         return problem
 
     def _pause(self, problem: StreamingError) -> None:
         """Waits a little before the next replica is asked; raises `problem` when that has been done for long enough."""
         now, place = time.monotonic(), f"step {self.step} of epoch {self._address.epoch} of {self._address.split}"
-        if self._failing_since is None:
-            self._failing_since = now
-            _LOG.warning("%s; reading on at %s when it is back (request %s)", problem, place, self.name)
-        if self._damaged >= _MAX_DAMAGED:
+        if self._is_news(problem):
+            _LOG.warning("%s; reading on at %s when a service is there for it (request %s)", problem, place, self.name)
+        self._failing_since = self._failing_since or now
+        self._refused = self._refused + 1 if isinstance(problem, _ANOTHER_MAY_BE_BETTER) else 0
+        if self._refused >= max(_MAX_REFUSED, len(self._services)):
             raise problem
         if (waited_s := now - self._failing_since) > self._patience.give_up_after_s:
             targets = ",".join(service.target for service in self._services)
             advice = f"check it with: python -m datagen_server health --target {targets}"
             raise Unavailable(f"{problem}; gave up at {place} after {waited_s:.0f} s; {advice}") from problem
+        if self._turn % len(self._services) == self._home:
+            self._home_again_at = now + _HOME_AGAIN_S
         self._turn += 1
         rounds, self._failures = self._failures // len(self._services), self._failures + 1
         longest_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**rounds)
@@ -157,10 +185,17 @@ class Cursor:
 
     def _note_progress(self, service: Service) -> None:
         if self._failing_since is not None:
-            request = f"{self.name}.{self.reopened}"
+            request = f"{self.name}.{self._num_calls - 1}"
             _LOG.warning("reading on at step %d from %s (request %s)", self.step, service.target, request)
         self._failing_since = None
-        self._failures = self._damaged = self._overdue = 0
+        self._failures = self._refused = self._overdue = 0
+
+    def _is_news(self, problem: StreamingError) -> bool:
+        """Of faults in a row the first is; and so is a replica of another data set, once."""
+        if isinstance(problem, ForeignDataset) and str(problem) not in self._named_foreign:
+            self._named_foreign.add(str(problem))
+            return True
+        return self._failing_since is None
 
 
 def _do_nothing() -> None:

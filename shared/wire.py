@@ -82,8 +82,8 @@ def codecs_of(message: pb.GetDatasetResponse) -> tuple[Codec, ...]:
     return tuple(CODEC_OF[number] for number in message.codecs if number in CODEC_OF)
 
 
-def request_message(address: StreamAddress, step: int) -> pb.StreamBatchesRequest:
-    """Asks for the steps of `address` from `step` on, of exactly its data set."""
+def request_message(address: StreamAddress, steps: range) -> pb.StreamBatchesRequest:
+    """Asks for `steps` of `address`, at least one, of exactly its data set."""
     return pb.StreamBatchesRequest(
         fingerprint=address.dataset.fingerprint,
         split=address.split,
@@ -91,8 +91,8 @@ def request_message(address: StreamAddress, step: int) -> pb.StreamBatchesReques
         order_seed=address.order_seed,
         shuffle=address.shuffle,
         epoch=address.epoch,
-        first_step=step,
-        num_steps=address.steps.stop - step,
+        first_step=steps.start,
+        num_steps=len(steps),
         global_batch_size=address.global_batch_size,
         rank=address.rank,
         ranks=address.ranks,

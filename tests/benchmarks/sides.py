@@ -75,7 +75,7 @@ def message_bytes_per_image(side: Side, codec: Codec) -> float:
     with connect(target) as client:
         address = StreamAddress(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
     source = Service(target)
-    messages = list(islice(source.stream_batches(request_message(address, 0)), 16))
+    messages = list(islice(source.stream_batches(request_message(address, address.steps)), 16))
     source.close()
     return sum(map(len, messages)) / (len(messages) * BATCH_SIZE)
 

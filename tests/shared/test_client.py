@@ -5,15 +5,18 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import ExitStack
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from shared.address import StreamAddress
 from shared.batch import Batch, Records
 from shared.client import DatasetClient, Patience, connect
 from shared.codec import Codec
+from shared.cursor import Cursor
 from shared.errors import (
     DataLoss,
     ForeignDataset,
@@ -42,6 +45,15 @@ def target() -> Iterator[str]:
 def client(target: str) -> Iterator[DatasetClient]:
     with connect(target) as client:
         yield client
+
+
+class DamagedSource(ToySource):
+    """Can read nothing."""
+
+    def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> Future[Records]:
+        future: Future[Records] = Future()
+        future.set_exception(DataLoss(f"index {indices[0]} of {split} is damaged"))
+        return future
 
 
 def expected_indices(address: RankSlice, steps: range, seed: int, epoch: int) -> list[list[int]]:
@@ -192,18 +204,64 @@ def test_a_service_that_never_answers_a_read_is_asked_again_and_then_named() -> 
         next(stream)
 
 
-def test_a_foreign_replica_is_refused_by_name() -> None:
-    other = ToySource()
-    other.dataset = type(other.dataset)(spec=TOY_SPEC, counts=TOY_COUNTS, fingerprint="f" * 64)
+def foreign_source() -> ToySource:
+    source = ToySource()
+    source.dataset = type(source.dataset)(spec=TOY_SPEC, counts=TOY_COUNTS, fingerprint="f" * 64)
+    return source
+
+
+def test_a_foreign_replica_is_named_and_a_good_one_read_instead(caplog: pytest.LogCaptureFixture) -> None:
     with (
         served() as own,
-        served(other) as foreign,
+        served(foreign_source()) as foreign,
         connect(f"{own},{foreign}") as client,
         client.stream("train", rank=1, ranks=2) as stream,
-        pytest.raises(ForeignDataset) as caught,
     ):
-        next(stream)
-    assert str(caught.value).startswith(f"{foreign}: fingerprint must be ffffffffffffffff... as of this data set")
+        assert [batch.step for batch in stream] == list(range(15))
+        assert stream.reopened == 1
+    refused = f"{foreign}: fingerprint must be ffffffffffffffff... as of this data set"
+    assert [message.startswith(refused) for message in caplog.messages] == [True, False]
+
+
+def test_where_all_replicas_are_foreign_that_is_an_error_by_name() -> None:
+    with served(foreign_source()) as foreign, connect(foreign) as client, served() as own, connect(own) as other:
+        address = StreamAddress(dataset=other.dataset, split="train")
+        with pytest.raises(ForeignDataset, match=f"{foreign}: fingerprint must be ffffffffffffffff"):
+            next(iter(Cursor(client._services * 4, address, Patience())))
+
+
+def test_what_one_replica_has_lost_another_may_have() -> None:
+    with (
+        served(DamagedSource()) as damaged,
+        served() as whole,
+        connect(f"{damaged},{whole}") as client,
+        client.stream("train") as stream,
+    ):
+        batches = list(stream)
+        assert stream.reopened == 1
+    assert indices_of(batches) == expected_indices(RankSlice(count=1000, global_batch_size=64), range(15), 0, 0)
+
+
+def test_a_reader_that_went_elsewhere_comes_home_when_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.cursor._FIRST_CALL_STEPS", 5)
+    monkeypatch.setattr("shared.cursor._HOME_AGAIN_S", 0.0)
+    home, other = ToySource(delay_s=0.01), ToySource()
+    with (
+        served(home, max_streams=1) as first,
+        served(other) as second,
+        connect(f"{first},{second}") as client,
+        client.stream("train", global_batch_size=1) as occupant,
+    ):
+        next(occupant)
+        with client.stream("train", global_batch_size=2, prefetch=1) as stream:
+            steps = [next(stream).step]
+            assert len(other.reads) >= 1
+            occupant.close()
+            with connect(first) as next_occupant, next_occupant.stream("train", num_steps=1) as short:
+                list(short)
+            steps += [batch.step for batch in stream]
+        assert steps == list(range(500))
+        assert home.reads[-1].result().labels.shape[0] == 2
 
 
 def test_a_full_service_is_tried_again_and_then_named() -> None:

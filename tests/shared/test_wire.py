@@ -163,11 +163,11 @@ def test_samples_and_their_message_are_each_others_inverse(codec: Codec) -> None
     assert np.array_equal([sample.image for sample in samples], images)
 
 
-def test_a_request_asks_from_the_cursor_to_the_end_of_the_address() -> None:
+def test_a_request_asks_for_the_steps_it_is_given() -> None:
     dataset = Dataset(spec=TOY_SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)
     address = StreamAddress(dataset=dataset, split="train", first_step=3, num_steps=9, global_batch_size=64)
-    request = request_message(address, 5)
-    assert (request.first_step, request.num_steps, request.split_count) == (5, 7, 1000)
+    request = request_message(address, range(5, 9))
+    assert (request.first_step, request.num_steps, request.split_count) == (5, 4, 1000)
     assert request.fingerprint == TOY_FINGERPRINT
 
 
