@@ -58,7 +58,7 @@ def _decode_one(
             return np.asarray(picture.convert("RGB"))
     if codec is Codec.ZSTD:
         size = int(np.prod(shape))
-        # A frame that states its size gets that much memory, whatever the limit: a flipped bit there asks for petabytes.
+        # A frame that states its size gets that much memory whatever the limit: a flipped bit there asks for petabytes.
         if (stated := zstandard.frame_content_size(record)) not in (-1, size):
             raise ValueError(f"expected {size} bytes, got a frame of {stated}")
         record = decompressor.decompress(record, max_output_size=size)

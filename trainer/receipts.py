@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
 from pydantic import TypeAdapter, ValidationError
 
 from shared.command import CommandParser, run

@@ -110,8 +110,10 @@ def test_closing_ends_the_reads_under_way(source: RenderedSource) -> None:
 
 
 def test_a_read_that_nobody_wants_any_more_is_not_rendered(source: RenderedSource) -> None:
-    unwanted = source.read("train", indices_of(*range(100)) % 50, Codec.RAW)
+    unwanted = source.read("train", indices_of(*range(50), *range(50)), Codec.RAW)
     parts = unwanted._parts  # type: ignore[attr-defined]
     assert unwanted.cancel()
-    assert_are_the_samples(source.read("train", indices_of(1, 2), Codec.RAW).result(TIMEOUT_S), "train", indices_of(1, 2))
+    assert_are_the_samples(
+        source.read("train", indices_of(1, 2), Codec.RAW).result(TIMEOUT_S), "train", indices_of(1, 2)
+    )
     assert sum(part.cancelled() for part in parts) >= 3

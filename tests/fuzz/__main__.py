@@ -61,7 +61,8 @@ def fuzz(target: str, seconds: int, crashes: Path) -> Figures:
 
 
 def _last(pattern: str, words: str) -> str:
-    return (re.findall(pattern, words) or ["0"])[-1]
+    found: list[str] = re.findall(pattern, words)
+    return found[-1] if found else "0"
 
 
 def _trace(words: str) -> str:

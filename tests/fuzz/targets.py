@@ -63,7 +63,9 @@ def _requests(_: Path) -> Target:
 
     address = StreamAddress(dataset=DATASET, split="train", epoch=3, first_step=2, rank=1, ranks=2, codec=Codec.ZSTD)
     samples = pb.GetSamplesRequest(split="test", indices=[0, 129, 5], codec=pb.CODEC_PNG)
-    return Target(decode_one, [wire.request_message(address, address.steps[2:]).SerializeToString(), samples.SerializeToString()])
+    return Target(
+        decode_one, [wire.request_message(address, address.steps[2:]).SerializeToString(), samples.SerializeToString()]
+    )
 
 
 def _batch(_: Path) -> Target:
