@@ -49,7 +49,8 @@ def fuzz(target: str, seconds: int, crashes: Path) -> Figures:
     if found:
         print(_trace(words), file=sys.stderr)
     for path in found:
-        print(f"{target} crashed at {path}: {base64.b64encode(path.read_bytes()[:4096]).decode()}", file=sys.stderr)
+        shown = base64.b64encode(path.read_bytes()[:300]).decode()
+        print(f"{target} crashed at {path}, in base64 it begins with {shown}", file=sys.stderr)
     return Figures(
         target=target,
         seconds=seconds,

@@ -23,6 +23,7 @@ from datagen_server.shards.file import ShardFile, read_description
 from datagen_server.shards.manifest import MANIFEST_NAME, PLAN_KEY, Manifest, Plan
 from datagen_server.shards.ocr import OcrFile, OcrLmdbSource
 from datagen_server.shards.pages import Tree
+from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
 from datagen_server.shards.write import key_of, seal, unseal
 from shared import wire
 from shared.address import StreamAddress
@@ -108,14 +109,14 @@ def _shard(folder: Path) -> Target:
     found = artefacts.shards(folder / "made")
     plan, path = found.plan, folder / "fuzzed.lmdb"
     stored = found.shards[0].shard
-    whole = ShardFile(folder / "made" / stored.file, plan, stored)
-    expected = [whole.record(index) for index in stored.indices]
 
     def decode_one(data: bytes) -> None:
         path.write_bytes(data)
         file = ShardFile(path, plan, stored)
+        # Other pixels may come: atheris sees checksums compared and forges them. They are against damage, not malice.
         for index in stored.indices:
-            assert file.record(index) in (None, expected[index]), "a damaged record passed for whole"
+            record = file.record(index)
+            assert record is None or len(record) <= HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
         read_description(path)
 
     return Target(decode_one, [(folder / "made" / stored.file).read_bytes()])
