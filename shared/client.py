@@ -135,7 +135,7 @@ class DatasetClient:
 
     def _first_answer(self, ask: Callable[[Service, float], _T]) -> _T:
         """The answer of the first service that has one; asks them in turn until the time is up."""
-        deadline = time.monotonic() + self._patience.connect_timeout_s
+        deadline, reason = time.monotonic() + self._patience.connect_timeout_s, ""
         while True:
             for service in self._services:
                 try:
@@ -143,7 +143,9 @@ class DatasetClient:
                 except grpc.RpcError as error:
                     if not is_transient(error):
                         raise from_rpc_error(error, service.target) from error
-                    reason, cause = reason_of(error), error
+                    # The last try may have had too little time to fail for the true reason.
+                    if not reason or error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
+                        reason, cause = reason_of(error), error
             if time.monotonic() + _PAUSE_S > deadline:
                 hint = self._security.suspicion(reason) or ("" if self._security.tls_ca else _HINT)
                 raise Unavailable(f"no data set service answers at {self.target} ({reason}){hint}") from cause

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import grpc
 
@@ -38,8 +38,8 @@ def open_stream(channel: grpc.Channel, request: bytes) -> tuple[Iterator[bytes],
 class ServiceProcess:
     """A service in a process of its own, by default over the toy data set; it may be killed and started again."""
 
-    def __init__(self, *command: str) -> None:
-        self._command = command
+    def __init__(self, *command: str, log: IO[str] | None = None) -> None:
+        self._command, self._log = command, log
         self.target = ""
         self.process: subprocess.Popen[str]
         self.start()
@@ -52,7 +52,7 @@ class ServiceProcess:
             [sys.executable, "-m", *command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._log or subprocess.DEVNULL,
             text=True,
         )
         assert self.process.stdout is not None
