@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from datagen_server import commands, shard_commands
 from datagen_server.logs import LOG_FORMATS
-from datagen_server.server import MAX_STREAMS
+from datagen_server.server import MAX_STREAMS, MOST_STREAMS
 from datagen_server.shards.manifest import DEFAULT_SHARD_SIZE
 from shared.codec import Codec
 from shared.command import CommandParser
@@ -219,7 +219,7 @@ def _add_server_security_options(parser: CommandParser) -> None:
     group.add_argument(
         "--max-streams",
         metavar="N",
-        type=_positive,
+        type=_num_streams,
         default=MAX_STREAMS,
         help="open at once; more are refused; default %(default)s",
     )
@@ -257,4 +257,10 @@ def _natural(text: str) -> int:
 def _positive(text: str) -> int:
     if not _natural(text):
         raise argparse.ArgumentTypeError("must be at least 1, got 0")
+    return int(text)
+
+
+def _num_streams(text: str) -> int:
+    if _positive(text) > MOST_STREAMS:
+        raise argparse.ArgumentTypeError(f"must be at most {MOST_STREAMS}, got {text}")
     return int(text)

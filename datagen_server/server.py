@@ -28,6 +28,7 @@ from shared.wire import SERVICE
 _LOG = logging.getLogger(__name__)
 MAX_STREAMS = 128
 "By default. Each holds a thread for as long as it is open."
+MOST_STREAMS = 4096
 _SPARE_THREADS = 8
 _SPARE_CALLS = 64
 _GRACE_S = 5.0
@@ -66,10 +67,10 @@ class DatasetServer:
         guard: Guard | None = None,
     ) -> None:
         listen.check()
+        guard = guard or ServerSecurity().open()
         self.metrics = ServiceMetrics(source)
         measured = MeasuredSource(source, self.metrics.registry)
         self._servicer = DatasetServicer(measured, self.metrics, max_streams)
-        guard = guard or ServerSecurity().open()
         self._health = health.HealthServicer(experimental_non_blocking=True)
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),

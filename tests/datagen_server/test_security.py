@@ -16,7 +16,6 @@ from datagen_server.health import check_health
 from datagen_server.security import ServerSecurity
 from shared.client import Patience, connect
 from shared.errors import AccessDenied, Unavailable, UsageError
-from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.security import Security
 from shared.wire import SERVICE
 from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
@@ -268,21 +267,6 @@ def test_half_a_pair_is_refused(office: Office, given: set[str], words: str) -> 
     files = {"cert": office.cert, "key": office.key, "client_ca": office.ca}
     with pytest.raises(UsageError, match=words):
         ServerSecurity(**{name: files[name] for name in given})
-
-
-def test_a_request_that_is_too_large_is_refused_before_it_is_read() -> None:
-    request = pb.GetSamplesRequest(split="x" * (64 << 10), indices=[0]).SerializeToString()
-    with served() as target, grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(request, timeout=20)
-    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "larger than max" in (caught.value.details() or "")
-
-
-def test_a_header_that_is_too_large_is_refused() -> None:
-    metadata = (("authorization", "x" * (32 << 10)),)
-    with served() as target, grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as caught:
-        channel.unary_unary(f"/{SERVICE}/GetDataset", None, None)(b"", metadata=metadata, timeout=20)
-    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def test_a_token_stands_in_no_log_no_output_and_no_command_line(office: Office, tmp_path: Path) -> None:
