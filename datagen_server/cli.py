@@ -48,7 +48,7 @@ def _add_serve(subcommands: "Subcommands") -> None:
         epilog="""examples:
   python -m datagen_server serve
   python -m datagen_server serve --listen 127.0.0.1:0 --seed 7 --count train=200000 test=10000
-  python -m datagen_server serve --shards shards
+  python -m datagen_server serve --shards shards --metrics-listen 127.0.0.1:9464
   python -m datagen_server serve --shards shards --or-render
   python -m datagen_server serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --token-file token
   python -m datagen_server serve --listen 0.0.0.0:50051 --insecure""",
@@ -61,6 +61,9 @@ def _add_serve(subcommands: "Subcommands") -> None:
     _add_seed_option(where)
     parser.add_argument("--or-render", action="store_true", help="render if --shards DIR holds no finished shards")
     _add_rendering_options(parser)
+    parser.add_argument(
+        "--metrics-listen", metavar="HOST:PORT", help="offer a status page, /metrics and /healthz there; port 0: any"
+    )
     parser.add_argument("--log-format", choices=LOG_FORMATS, default=LOG_FORMATS[0], help="default %(default)s")
     _add_server_security_options(parser)
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")

@@ -13,6 +13,8 @@ from PIL import Image
 from datagen_server.health import check_health
 from datagen_server.logs import start_logging
 from datagen_server.options import open_source
+from datagen_server.page.app import status_app
+from datagen_server.page.server import PageServer
 from datagen_server.preview import contact_sheet
 from datagen_server.security import ServerSecurity
 from datagen_server.server import DatasetServer, serve_until_stopped
@@ -38,13 +40,19 @@ def serve(options: argparse.Namespace) -> int:
     )
     listen = Listen.parse(options.listen, insecure=options.insecure or security.is_encrypted)
     listen.check()
+    metrics_listen = None
+    if options.metrics_listen is not None:
+        metrics_listen = Listen.parse(options.metrics_listen, insecure=options.insecure, option="--metrics-listen")
+        metrics_listen.check()
     guard = security.open()
     keep_freed_blocks()
     with open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
-        server = DatasetServer(source, listen, options.max_streams, guard)
-        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin)
+        server, page = DatasetServer(source, listen, options.max_streams, guard), None
+        if metrics_listen is not None:
+            page = PageServer(status_app(source, server.metrics, lambda: server.is_serving), metrics_listen)
+        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page)
 
 
 def health(options: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ from dataclasses import astuple, dataclass
 from time import perf_counter
 from typing import Literal, NamedTuple
 
-from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from datagen_server.shards.heal import Healer
@@ -142,6 +142,7 @@ class ServiceMetrics:
         self._open: dict[int, StreamMeter] = {}
         self._closed: dict[tuple[str, str], _Totals] = {}
         self._lock = threading.Lock()
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # Three of four series would be times at which counters began.
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)

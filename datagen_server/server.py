@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from concurrent import futures
+from contextlib import nullcontext
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -19,6 +20,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from datagen_server.calls import CallCounter
 from datagen_server.measured import MeasuredSource
 from datagen_server.metrics import ServiceMetrics
+from datagen_server.page.server import PageServer
 from datagen_server.security import Guard, ServerSecurity
 from datagen_server.servicer import DatasetServicer
 from datagen_server.sources import SampleSource
@@ -68,6 +70,8 @@ class DatasetServer:
     ) -> None:
         listen.check()
         guard = guard or ServerSecurity().open()
+        self.is_serving = False
+        "Whether it takes requests: not before it has started, and not once it drains."
         self.metrics = ServiceMetrics(source)
         measured = MeasuredSource(source, self.metrics.registry)
         self._servicer = DatasetServicer(measured, self.metrics, max_streams)
@@ -88,6 +92,7 @@ class DatasetServer:
         self._server.start()
         for name in ("", SERVICE):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self.is_serving = True
         return self
 
     def __exit__(
@@ -97,6 +102,7 @@ class DatasetServer:
 
     def drain(self, grace_s: float = _GRACE_S) -> None:
         """Turns readers away in good order; returns when the last call has ended."""
+        self.is_serving = False
         self._health.enter_graceful_shutdown()
         self._servicer.drain()
         self._server.stop(grace_s).wait()
@@ -110,10 +116,11 @@ def _limits(max_streams: int) -> list[tuple[str, int]]:
     ]
 
 
-def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool) -> int:
+def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool, page: PageServer | None = None) -> int:
     """Serves until SIGTERM or the end of standard input (exit code 0) or Ctrl-C (130).
 
-    Prints `listening on HOST:PORT` on stdout once it does. A second signal ends the process at once.
+    Prints `listening on HOST:PORT` on stdout once it does, then `metrics on HOST:PORT` where there is a `page`, which
+    stays until the last stream has ended. A second signal ends the process at once.
     """
     # A signal must wake the main thread even if it comes just before, or to another thread: Python itself promises that
     # only for this file descriptor.
@@ -124,8 +131,10 @@ def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool) -> int:
         signal.signal(number, _take_once)
     if stop_with_stdin:
         threading.Thread(target=_tell_end_of_stdin, args=(tell,), daemon=True).start()
-    with server:
+    with page or nullcontext(), server:
         print(f"listening on {server.listen}", flush=True)
+        if page is not None:
+            print(f"metrics on {page.listen}", flush=True)
         (reason,) = os.read(told, 1)
         _LOG.info("draining")
     return 130 if reason == signal.SIGINT else 0

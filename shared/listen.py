@@ -32,11 +32,20 @@ class Listen:
 
     def check(self) -> None:
         """Raises `UsageError` when nobody could listen there; gRPC itself says neither which nor why."""
+        self.bind().close()
+
+    def bind(self) -> socket.socket:
+        """A socket with this address; raises `UsageError` when nobody could listen there."""
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
-            with socket.socket(family, kind, protocol) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
+            bound = socket.socket(family, kind, protocol)
+            try:
+                bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                bound.bind(address)
+            except OSError:
+                bound.close()
+                raise
+            return bound
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"cannot listen on {self}: {reason}; choose another {self.option}") from error

@@ -1,0 +1,91 @@
+"""The pages: `/`, `/samples`, `/metrics`, `/healthz`. Rendered here, with a few lines of script and nothing from
+elsewhere.
+
+Whoever asks for something odd gets one line of plain text that says what was wrong, and the right status.
+"""
+
+import logging
+from collections.abc import Callable
+from time import monotonic
+
+from flask import Flask, Response, render_template, request
+from flask.typing import ResponseReturnValue
+from prometheus_client.exposition import choose_encoder
+from werkzeug.exceptions import HTTPException
+
+from datagen_server.metrics import ServiceMetrics
+from datagen_server.page import status
+from datagen_server.page.query import PAGE_SIZE, SamplesQuery, single_values
+from datagen_server.page.samples import SampleReader
+from datagen_server.sources import SampleSource
+from shared import VERSION
+from shared.errors import InvalidRequest, NotFound, StreamingError
+
+_LOG = logging.getLogger(__name__)
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def status_app(source: SampleSource, metrics: ServiceMetrics, is_serving: Callable[[], bool]) -> Flask:
+    """The pages of a server over `source`."""
+    app = Flask(__name__)
+    app.jinja_env.globals.update(version=VERSION, dataset=source.dataset, kind=source.kind)
+    reader, started = SampleReader(source), monotonic()
+
+    def index() -> str:
+        single_values(request.args, ())
+        return render_template(
+            "status.html",
+            is_serving=is_serving(),
+            up=status.duration(monotonic() - started),
+            streams=status.stream_rows(metrics),
+            damaged=status.damaged_shards(metrics),
+        )
+
+    def samples() -> str:
+        query = SamplesQuery.parse(request.args, source.dataset)
+        return render_template("samples.html", query=query, samples=reader.read(query), page_size=PAGE_SIZE)
+
+    def exposition() -> Response:
+        single_values(request.args, ())
+        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
+        return Response(encode(metrics.registry), content_type=content_type)
+
+    def healthz() -> Response:
+        single_values(request.args, ())
+        return _line("serving", 200) if is_serving() else _line("draining", 503)
+
+    for rule, view in (("/", index), ("/samples", samples), ("/metrics", exposition), ("/healthz", healthz)):
+        app.add_url_rule(rule, view_func=view, methods=["GET"], provide_automatic_options=False)
+    app.register_error_handler(StreamingError, _refuse)
+    app.register_error_handler(HTTPException, _explain)
+    app.after_request(_secure)
+    return app
+
+
+def _refuse(error: Exception) -> ResponseReturnValue:
+    return _line(str(error), 400 if isinstance(error, InvalidRequest | NotFound) else 503)
+
+
+def _explain(error: Exception) -> ResponseReturnValue:
+    """What the framework refuses: unknown paths, other methods; and 500 for a mistake of ours, which it has logged."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only.
+    response = _line(f"{error.name.lower()}; there are /, /samples, /metrics and /healthz, to GET", error.code or 500)
+    if allowed := getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+    return response
+
+
+def _line(text: str, code: int) -> Response:
+    return Response(f"{text}\n", code, content_type="text/plain; charset=utf-8")
+
+
+def _secure(response: Response) -> Response:
+    response.headers.update(_HEADERS)
+    return response

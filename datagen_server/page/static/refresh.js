@@ -1,0 +1,18 @@
+// Renews the live part of the page every two seconds, unless told to stop or nobody looks.
+const box = document.getElementById("refresh");
+const note = document.getElementById("refresh-note");
+
+async function refresh() {
+  if (!box.checked || document.hidden) return;
+  try {
+    const answer = await fetch(location.pathname, { signal: AbortSignal.timeout(5000) });
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    document.getElementById("live").replaceWith(fresh.getElementById("live"));
+    note.textContent = "";
+  } catch {
+    note.textContent = "The service does not answer.";
+  }
+}
+
+box.parentElement.hidden = false;
+setInterval(refresh, 2000);

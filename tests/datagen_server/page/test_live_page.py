@@ -1,0 +1,117 @@
+"""The pages as people use them, in Chromium, on a desk and in a hand, by day and by night."""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from datagen_server.page.app import status_app
+from datagen_server.page.server import PageServer
+from datagen_server.rendered import RenderedSource
+from datagen_server.server import DatasetServer
+from datagen_server.shards.source import ShardSource
+from datagen_server.sources import SampleSource
+from shared.client import connect
+from shared.listen import Listen
+from shared.spec import DatasetSpec
+from tests.browser import VIEWS, View, visited
+from tests.datagen_server.shards.building import damage_record, plan_of, with_foreign_fingerprint
+
+pytestmark = pytest.mark.pages
+NUM_TRAIN = 50_000
+
+
+@contextmanager
+def pages(source: SampleSource) -> Iterator[tuple[str, str]]:
+    """The address of the pages of a server over `source`, and its target."""
+    here = Listen("127.0.0.1", 0)
+    try:
+        with DatasetServer(source, here) as server:
+            app = status_app(source, server.metrics, lambda: server.is_serving)
+            with PageServer(app, here) as page:
+                yield f"http://{page.listen}", str(server.listen)
+                server.drain(0.2)
+    finally:
+        source.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Pages of a service that renders, while three ranks of four have begun to read and stand still."""
+    source = RenderedSource(DatasetSpec(), {"train": NUM_TRAIN, "test": 500}, num_workers=1)
+    with pages(source) as (address, target), connect(target) as client, ExitStack() as stack:
+        for rank in range(3):
+            next(stack.enter_context(client.stream("train", rank=rank, ranks=4, global_batch_size=32, prefetch=1)))
+        yield address
+
+
+@pytest.fixture(scope="module")
+def damaged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Pages of a service over shards of which some records are damaged and cannot be rendered again."""
+    directory = tmp_path_factory.mktemp("shards")
+    plan = plan_of(DatasetSpec(), {"train": 60}, shard_size=20)
+    manifest = with_foreign_fingerprint(directory, plan)
+    for number in (0, 2):
+        damage_record(directory, manifest.plan, plan.shards[number], plan.shards[number].first + 2)
+    with pages(ShardSource(directory)) as (address, _):
+        yield address
+
+
+def keep(page: Page, name: str, view: View) -> None:
+    """Leaves a picture where `SCREENSHOTS` says, for people to look at."""
+    if folder := os.environ.get("SCREENSHOTS"):
+        page.screenshot(path=Path(folder, f"{name}-{view}.png"), full_page=True)
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=str)
+def test_the_status_page(chromium: Browser, address: str, view: View) -> None:
+    with visited(chromium, address, view) as page:
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Serving")
+        rows = page.get_by_role("table").first.get_by_role("row")
+        expect(rows).to_have_count(4)
+        expect(rows.nth(1)).to_contain_text("of 4")
+        keep(page, "status", view)
+
+
+def test_the_page_renews_itself_until_told_to_stop(chromium: Browser, address: str) -> None:
+    with visited(chromium, address, VIEWS[0]) as page:
+        page.evaluate("document.getElementById('live').dataset.old = 'yes'")
+        expect(page.locator("#live[data-old]")).to_have_count(0)
+        page.get_by_label("renew every two seconds").uncheck()
+        page.evaluate("document.getElementById('live').dataset.old = 'yes'")
+        page.wait_for_timeout(2_500)
+        expect(page.locator("#live[data-old]")).to_have_count(1)
+
+
+@pytest.mark.parametrize("view", VIEWS[::3], ids=str)
+def test_samples_are_paged_and_jumped_through(chromium: Browser, address: str, view: View) -> None:
+    with visited(chromium, address, view) as page:
+        page.get_by_role("link", name="Samples").click()
+        page.get_by_label("Split").select_option("train")
+        page.get_by_label("From index").fill("290")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Samples of train")
+        expect(page.get_by_role("img")).to_have_count(24)
+        assert page.evaluate("[...document.images].every(image => image.naturalWidth === 160)")
+        keep(page, "samples", view)
+        page.get_by_role("link", name="Next").first.click()
+        expect(page.get_by_role("main")).to_contain_text("Index 314 to 337 of 50,000 samples.")
+        page.get_by_role("link", name="Previous").first.click()
+        page.locator(".samples a").first.click()
+        expect(page.get_by_role("img")).to_have_count(1)
+        expect(page.get_by_role("main")).to_contain_text("Index 290 of 50,000 samples.")
+        keep(page, "sample", view)
+
+
+@pytest.mark.parametrize("view", VIEWS[::3], ids=str)
+def test_damage(chromium: Browser, damaged: str, view: View) -> None:
+    with visited(chromium, f"{damaged}/samples?count=48", view) as page:
+        expect(page.get_by_role("img")).to_have_count(46)
+        expect(page.get_by_text("cannot be rendered again")).to_have_count(2)
+        keep(page, "damaged-samples", view)
+        page.get_by_role("link", name="Status").click()
+        expect(page.get_by_role("table").get_by_role("row")).to_have_count(3)
+        keep(page, "damaged", view)
