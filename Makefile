@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEER := .venv-peer
+LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 
 .DEFAULT_GOAL := help
@@ -47,13 +48,18 @@ check: $(READY) ## lint, format, types, import walls, proto lint, stub drift
 protos: $(READY) ## regenerate shared/pb from proto
 	$(BIN)/python -m grpc_tools.protoc -Ishared/pb=proto --python_out=. --pyi_out=. --grpc_python_out=. $(STUBS)
 
-lock: $(READY) ## renew the locked requirements from pyproject.toml
+# Its own little environment: the one of all packages may be impossible to make from the very files to be renewed.
+$(LOCKER)/bin/uv:
+	$(PYTHON) -m venv $(LOCKER)
+	$(LOCKER)/bin/pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.txt)"
+
+lock: $(LOCKER)/bin/uv ## renew the locked requirements from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND="make lock" sh -ec ' \
-	  lock() { $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
+	  lock() { $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
 	  lock -o requirements/datagen.txt; \
 	  lock --extra train -c requirements/datagen.txt -o requirements/train.txt; \
 	  lock --extra train --extra dask --extra dev -c requirements/train.txt -o requirements/dev.txt; \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
+	  $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
 
 bench: $(READY) ## every benchmark: a table and one JSON line each
 	@for bench in render materialize read stream end_to_end; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
@@ -68,4 +74,4 @@ bench-peer: $(READY) $(PEER)/.ready ## streaming from shards against tf.data ser
 	@$(BIN)/python -m tests.benchmarks.bench_peer --python $(PEER)/bin/python
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(PEER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo
+	rm -rf $(VENV) $(PEER) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo
