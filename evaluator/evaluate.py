@@ -5,17 +5,23 @@ size or alphabet would give a figure that means nothing, so `check_dataset` refu
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evaluator.metrics import Coverage, Figures, Tally
+from evaluator.metrics import Coverage, Figures, ReadBatch, Tally
+from evaluator.ranks import ranks_reading
+from evaluator.reading import Share, read_share
 from evaluator.recogniser import Recogniser
 from shared.address import MAX_BATCH_BYTES, MAX_BATCH_SIZE, count_of
 from shared.client import DatasetClient
+from shared.command import uninterrupted
 from shared.errors import ForeignDataset, UsageError
 from shared.nn.checkpoint import CheckpointInfo
-from shared.sharding import Remainder
+from shared.nn.runtime import Device
+from shared.security import Access
+from shared.sharding import MAX_GLOBAL_BATCH_SIZE
 from shared.spec import Dataset, DatasetSpec
 
 
@@ -28,7 +34,8 @@ class Evaluation:
     dataset: Dataset
     split: str
     batch_size: int
-    device: str
+    ranks: int
+    device: Device
     time_s: float
     "Of reading the split: waiting for samples, network, decoding; without compilation."
     figures: Figures
@@ -39,22 +46,38 @@ class Evaluation:
         return self.figures.total.samples / self.time_s
 
 
-def read_split(
-    recogniser: Recogniser, client: DatasetClient, split: str, advance: Callable[[int], None]
+@contextmanager
+def reading(
+    share: Share, info: CheckpointInfo, access: Access, client: DatasetClient, ranks: int
+) -> Iterator[Iterator[ReadBatch]]:
+    """Yields the split as it is read, here or by several ranks, once the network is compiled."""
+    if ranks > 1:
+        with ranks_reading(share, ranks, access, client.dataset.fingerprint) as batches:
+            yield batches
+        return
+    with uninterrupted():
+        recogniser = Recogniser(share.checkpoint, info, share.device)
+        recogniser.warm_up()
+    yield read_share(share, recogniser, client)
+
+
+def count_all(
+    batches: Iterable[ReadBatch], dataset: Dataset, split: str, advance: Callable[[int], None]
 ) -> tuple[Figures, float]:
     """The figures of a split and the seconds they took; raises `DataLoss` unless every sample came exactly once."""
-    spec = client.dataset.spec
-    coverage, tally = Coverage(split, count_of(client.dataset, split)), Tally(spec.alphabet, spec.max_length)
+    coverage, tally = Coverage(split, count_of(dataset, split)), Tally(dataset.spec.alphabet, dataset.spec.max_length)
     started = time.perf_counter()
-    with client.stream(
-        split, shuffle=False, global_batch_size=recogniser.batch_size, remainder=Remainder.PAD
-    ) as batches:
-        for batch in batches:
-            coverage.add(batch.indices)
-            tally.add(recogniser.read(batch))
-            advance(len(batch))
+    for batch in batches:
+        coverage.add(batch.indices)
+        tally.add(batch)
+        advance(len(batch.truths))
     coverage.check_complete()
     return tally.figures(), time.perf_counter() - started
+
+
+def best_of(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """The one with most samples read without a fault; of equals the one with the lower loss, then the older one."""
+    return min(evaluations, key=lambda each: (-each.figures.total.correct, each.figures.loss))
 
 
 def check_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset) -> None:
@@ -77,9 +100,9 @@ def check_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset) -> N
     raise ForeignDataset(f"{checkpoint} was trained on {problem}; {way_out}")
 
 
-def check_batch_size(batch_size: int, spec: DatasetSpec) -> None:
-    """Raises `UsageError` when so many images do not travel in one message."""
-    most = min(MAX_BATCH_SIZE, MAX_BATCH_BYTES // spec.image_bytes)
+def check_batch_size(batch_size: int, ranks: int, spec: DatasetSpec) -> None:
+    """Raises `UsageError` when so many images do not travel in one message, or so many not to all ranks at once."""
+    most = min(MAX_BATCH_SIZE, MAX_BATCH_BYTES // spec.image_bytes, MAX_GLOBAL_BATCH_SIZE // ranks)
     if batch_size > most:
-        size = f"{spec.width}x{spec.height}"
+        size = f"{spec.width}x{spec.height}" + (f" and {ranks} ranks" if ranks > 1 else "")
         raise UsageError(f"--batch-size must be at most {most} for images of {size}, got {batch_size}")

@@ -1,12 +1,15 @@
 """What a pass over a split amounts to: exact match, character error rate, loss, confusion, calibration. NumPy only.
 
 Memory grows with the number of misread samples and by one byte per sample of the split (the coverage), no more. What
-surprises: figures do not depend on how samples were batched, so `Tally` never divides before the end.
+surprises: figures do not depend, to the last bit, on how samples were batched or in which order they came, so `Tally`
+adds exactly and never divides before the end.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +34,10 @@ class ReadBatch:
     "[n], CTC loss of each truth."
     confidences: NDArray[np.float64]
     "[n] in 0..1: how likely the network holds what it read."
+    paths: NDArray[np.int64]
+    "[n, frames]: the likeliest class of each frame, from which the reading was collapsed."
+    certainties: NDArray[np.float64]
+    "[n, frames] in 0..1: how likely that class is."
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,10 @@ class Misreading:
     reading: str
     confidence: float
     loss: float
+    path: tuple[int, ...]
+    "The likeliest class of each frame."
+    certainties: tuple[float, ...]
+    "How likely that class is, for each frame."
 
 
 @dataclass(frozen=True)
@@ -128,10 +139,10 @@ class Tally:
         self._samples = np.zeros(max_length + 1, np.int64)
         self._correct = np.zeros(max_length + 1, np.int64)
         self._confusion = np.zeros((len(alphabet) + 1, len(alphabet) + 1), np.int64)
-        self._loss = 0.0
+        self._loss = _ExactSum()
         self._bin_samples = np.zeros(NUM_BINS, np.int64)
         self._bin_correct = np.zeros(NUM_BINS, np.int64)
-        self._bin_confidence = np.zeros(NUM_BINS)
+        self._bin_confidence = [_ExactSum() for _ in range(NUM_BINS)]
         self._misread: list[Misreading] = []
 
     def add(self, batch: ReadBatch) -> None:
@@ -141,7 +152,7 @@ class Tally:
         lengths = np.array([len(truth) for truth in batch.truths], np.int64)
         np.add.at(self._samples, lengths, 1)
         np.add.at(self._correct, lengths, correct)
-        self._loss += float(batch.losses.sum(dtype=np.float64))
+        self._loss.add(batch.losses)
         self._add_confidences(batch.confidences, correct)
         for truth, reading in pairs:
             self._add_alignment(truth, reading)
@@ -158,7 +169,7 @@ class Tally:
             total=Score(samples, int(self._correct.sum())),
             by_length=self._by_length(),
             character_error_rate=edits / characters,
-            loss=self._loss / samples,
+            loss=self._loss.value / samples,
             confusion=self._confusion.copy(),
             calibration=bins,
             calibration_error=sum(gaps) / samples,
@@ -169,7 +180,8 @@ class Tally:
         bins = np.minimum((confidences * NUM_BINS).astype(np.int64), NUM_BINS - 1)
         np.add.at(self._bin_samples, bins, 1)
         np.add.at(self._bin_correct, bins, correct)
-        np.add.at(self._bin_confidence, bins, confidences)
+        for number in np.unique(bins):
+            self._bin_confidence[number].add(confidences[bins == number])
 
     def _add_alignment(self, truth: str, reading: str) -> None:
         # Most readings are right, and an alignment of equal texts needs no search.
@@ -185,10 +197,26 @@ class Tally:
         return [
             ConfidenceBin(
                 Score(int(self._bin_samples[number]), int(self._bin_correct[number])),
-                float(self._bin_confidence[number] / self._bin_samples[number]),
+                self._bin_confidence[number].value / int(self._bin_samples[number]),
             )
             for number in np.flatnonzero(self._bin_samples)
         ]
+
+
+class _ExactSum:
+    """A sum that does not depend on the order of what was added, rounded once; infinite when one of them was."""
+
+    def __init__(self) -> None:
+        self._exact, self._infinite = Fraction(), 0.0
+
+    def add(self, values: NDArray[np.floating[Any]]) -> None:
+        finite = np.isfinite(values)
+        self._exact += sum(map(Fraction, values[finite].tolist()))
+        self._infinite += float(values[~finite].sum())
+
+    @property
+    def value(self) -> float:
+        return float(self._exact) + self._infinite
 
 
 def _misreading(batch: ReadBatch, row: int) -> Misreading:
@@ -198,4 +226,6 @@ def _misreading(batch: ReadBatch, row: int) -> Misreading:
         reading=batch.readings[row],
         confidence=float(batch.confidences[row]),
         loss=float(batch.losses[row]),
+        path=tuple(batch.paths[row].tolist()),
+        certainties=tuple(batch.certainties[row].tolist()),
     )

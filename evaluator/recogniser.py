@@ -1,7 +1,9 @@
 """A checkpoint turned into something that reads batches of images.
 
-The forward pass and the loss are one compiled function of a fixed batch shape, so it is compiled once: a shorter batch
-is filled up with copies of its first sample, and what comes out for those is cut off.
+The forward pass and the loss are one compiled function of `WIDTH` samples; a shorter group is filled up with copies of
+its first sample, and what comes out for those is cut off. What surprises: the width is fixed on purpose. Products of
+matrices of one shape give each row the same bits whatever stands in the others; products of another shape may not. So
+readings, losses and confidences do not depend on how samples travelled.
 """
 
 from pathlib import Path
@@ -13,24 +15,26 @@ from numpy.typing import NDArray
 
 from evaluator.metrics import ReadBatch
 from shared.batch import Batch, text_of
-from shared.decoding import greedy_decode, text_probability
+from shared.decoding import certainties, greedy_decode, text_probability
 from shared.nn.checkpoint import CheckpointInfo, load_parameters
 from shared.nn.loss import CtcLoss
 from shared.nn.network import CaptchaNetwork
 from shared.nn.runtime import Device, Signal
 from shared.spec import DatasetSpec
 
+WIDTH = 64
+"Samples that the network reads at once."
+
 
 class Recogniser:
     """The network of a checkpoint; raises `DataLoss` when the file does not hold what its JSON says."""
 
-    def __init__(self, checkpoint: Path, info: CheckpointInfo, batch_size: int, device: Device) -> None:
+    def __init__(self, checkpoint: Path, info: CheckpointInfo, device: Device) -> None:
         self.dataset_spec: DatasetSpec = info.dataset_spec()
         self.network_spec = info.network_spec()
-        self.batch_size = batch_size
         network = CaptchaNetwork(self.network_spec)
         load_parameters(checkpoint, network.trainable_params())
-        loss = CtcLoss(self.network_spec.num_frames, batch_size, self.dataset_spec.max_length)
+        loss = CtcLoss(self.network_spec.num_frames, WIDTH, self.dataset_spec.max_length)
         self._forward = _Forward(network, loss, device)
 
     def warm_up(self) -> None:
@@ -39,7 +43,7 @@ class Recogniser:
         self.run(np.zeros((1, *spec.image_shape), np.uint8), np.zeros((1, spec.max_length), np.uint8))
 
     def read(self, batch: Batch) -> ReadBatch:
-        """What stands in the images of a batch of 1..batch_size samples."""
+        """What stands in the images of a batch of 1..WIDTH samples."""
         logits, losses = self.run(batch.images, batch.labels)
         alphabet = self.dataset_spec.alphabet
         readings = greedy_decode(logits, alphabet)
@@ -49,16 +53,26 @@ class Recogniser:
             readings=readings,
             losses=losses,
             confidences=text_probability(logits, readings, alphabet),
+            paths=logits.argmax(axis=2).T,
+            certainties=certainties(logits).T,
         )
+
+    def read_images(self, images: NDArray[np.uint8]) -> list[tuple[str, float]]:
+        """(reading, confidence) of each of 1..WIDTH images [n, height, width, 3] whose truth nobody knows."""
+        unknown = np.zeros((len(images), self.dataset_spec.max_length), np.uint8)
+        logits, _ = self.run(images, unknown)
+        alphabet = self.dataset_spec.alphabet
+        readings = greedy_decode(logits, alphabet)
+        return list(zip(readings, text_probability(logits, readings, alphabet).tolist(), strict=True))
 
     def run(
         self, images: NDArray[np.uint8], labels: NDArray[np.uint8]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Logits [frames, n, classes] and CTC losses [n]; images [n, height, width, 3], labels [n, max_length]."""
         num, spec = len(images), self.network_spec
-        flat = self._forward.run(_fill_up(images, self.batch_size), _fill_up(labels, self.batch_size).astype(np.int32))
-        logits = flat[: -self.batch_size].reshape(spec.num_frames, self.batch_size, spec.num_classes)
-        return logits[:, :num], flat[-self.batch_size :][:num]
+        flat = self._forward.run(_fill_up(images), _fill_up(labels).astype(np.int32))
+        logits = flat[:-WIDTH].reshape(spec.num_frames, WIDTH, spec.num_classes)
+        return logits[:, :num], flat[-WIDTH:][:num]
 
 
 class _Forward(nn.Cell):
@@ -77,6 +91,6 @@ class _Forward(nn.Cell):
         return self.signal.run(self, ms.Tensor(images), ms.Tensor(labels))
 
 
-def _fill_up(rows: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    missing = size - len(rows)
+def _fill_up(rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    missing = WIDTH - len(rows)
     return np.concatenate([rows, np.repeat(rows[:1], missing, axis=0)]) if missing else rows

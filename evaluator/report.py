@@ -1,18 +1,30 @@
-"""How an evaluation is told: the JSON line, report.json, and what stands on the terminal."""
+"""What an evaluation leaves behind: the JSON line, report.json, timing.json and the page.
+
+What surprises: report.json and index.html are the same bytes whenever the same checkpoint reads the same samples. What
+depends on the machine and the moment (seconds, batch size, ranks) stands in timing.json.
+"""
 
 import json
 import math
+import os
+import platform
+import shlex
+from collections.abc import Sequence
 from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
 from evaluator.evaluate import Evaluation
-from evaluator.metrics import Score
+from evaluator.gallery import exhibits_of
+from evaluator.history import read_history
+from evaluator.metrics import Misreading, Score
+from evaluator.page import render_page
+from shared import VERSION
+from shared.client import DatasetClient
 from shared.errors import UsageError
+
+_VERSIONED = ("mindspore", "numpy")
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:
@@ -22,25 +34,24 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         **_score(figures.total),
         "by_length": {str(length): _score(score) for length, score in figures.by_length.items()},
         "character_error_rate": figures.character_error_rate,
-        "loss": _steady(figures.loss),
+        "loss": _finite(figures.loss),
         "fingerprint": evaluation.dataset.fingerprint,
         "checkpoint": str(evaluation.checkpoint),
     }
 
 
-def full_report(evaluation: Evaluation) -> dict[str, Any]:
-    """Everything there is to tell, as report.json holds it."""
+def full_report(evaluation: Evaluation, tried: Sequence[Evaluation]) -> dict[str, Any]:
+    """Everything there is to tell but seconds; tried: every checkpoint read with, the chosen one among them."""
     return {
         **summary(evaluation),
-        "configuration": _configuration(evaluation),
-        "time_s": round(evaluation.time_s, 3),
-        "images_per_s": round(evaluation.images_per_s, 1),
+        "configuration": configuration(evaluation),
+        "checkpoints": [
+            {"checkpoint": str(each.checkpoint), "step": each.info.global_step, **_score(each.figures.total)}
+            for each in tried
+        ],
         "confusion": _confusion(evaluation),
         "calibration": _calibration(evaluation),
-        "errors": [
-            asdict(misread) | {"confidence": _steady(misread.confidence), "loss": _steady(misread.loss)}
-            for misread in evaluation.figures.misread
-        ],
+        "errors": [_error(misread) for misread in evaluation.figures.misread],
     }
 
 
@@ -52,52 +63,60 @@ def prepare_folder(folder: Path) -> None:
         raise UsageError(f"cannot make the report folder {folder}: {error.strerror}") from error
 
 
-def write_report(evaluation: Evaluation, folder: Path) -> Path:
-    """Writes report.json and returns where it is; raises `UsageError` when it cannot be written."""
-    path = folder / "report.json"
+def write_report(evaluation: Evaluation, tried: Sequence[Evaluation], client: DatasetClient, folder: Path) -> Path:
+    """Writes the three files, each whole or not at all; returns the page. Raises `UsageError` when it cannot.
+
+    client: where the pictures of the worst errors come from.
+    """
+    exhibits = exhibits_of(evaluation.figures.misread, evaluation.split, client)
+    page = render_page(evaluation, tried, exhibits, read_history(evaluation.checkpoint), configuration(evaluation))
+    _replace(folder / "timing.json", _json(_timing(evaluation)))
+    _replace(folder / "report.json", _json(full_report(evaluation, tried)))
+    _replace(folder / "index.html", page)
+    return folder / "index.html"
+
+
+def configuration(evaluation: Evaluation) -> dict[str, Any]:
+    """What was run with which data."""
+    return {
+        "command": _command(evaluation),
+        "split": evaluation.split,
+        "device": evaluation.device,
+        "dataset": asdict(evaluation.dataset.spec),
+        "counts": dict(evaluation.dataset.counts),
+        "checkpoint": asdict(evaluation.info),
+        "versions": {"evaluator": VERSION, "python": platform.python_version()}
+        | {name: version(name) for name in _VERSIONED},
+        "machine": platform.machine(),
+    }
+
+
+def _command(evaluation: Evaluation) -> str:
+    """Reads the same samples with the same checkpoint again."""
+    words = ["python", "-m", "evaluator", "--ckpt", str(evaluation.checkpoint), "--split", evaluation.split]
+    return shlex.join(words if evaluation.device == "cpu" else [*words, "--device", evaluation.device])
+
+
+def _timing(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "time_s": round(evaluation.time_s, 3),
+        "images_per_s": round(evaluation.images_per_s, 1),
+        "batch_size": evaluation.batch_size,
+        "ranks": evaluation.ranks,
+    }
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, allow_nan=False) + "\n"
+
+
+def _replace(path: Path, text: str) -> None:
+    unfinished = path.with_name(f"unfinished-{path.name}")
     try:
-        path.write_text(json.dumps(full_report(evaluation), indent=2, allow_nan=False) + "\n")
+        unfinished.write_text(text, encoding="utf-8")
+        os.replace(unfinished, path)
     except OSError as error:
         raise UsageError(f"cannot write {path}: {error.strerror}") from error
-    return path
-
-
-def show(evaluation: Evaluation, report: Path | None) -> None:
-    """Prints figures for a person: exact match, a table by length, then a line for each of the others."""
-    figures = evaluation.figures
-    low, high = figures.total.ci95
-    headline = f"exact match {figures.total.accuracy:.2%} of {figures.total.samples:,} {evaluation.split} samples"
-    console = Console(highlight=False)
-    console.print(f"[bold]{headline}[/bold], 95% interval {low:.2%} to {high:.2%}\n")
-    console.print(_table(evaluation, box.SIMPLE_HEAD if console.is_terminal else None))
-    facts = {
-        "coverage": f"{figures.total.samples:,}/{evaluation.dataset.counts[evaluation.split]:,} samples, each once",
-        "character errors": f"{figures.character_error_rate:.3%} of characters",
-        "CTC loss": f"{figures.loss:.4f} a sample",
-        "calibration": f"confidence is off by {figures.calibration_error:.2%} on average",
-        "throughput": f"{evaluation.images_per_s:,.0f} images/s, {evaluation.time_s:,.1f} s",
-        "data set": f"{evaluation.split}, fingerprint {evaluation.dataset.fingerprint[:12]}",
-        "checkpoint": str(evaluation.checkpoint),
-    }
-    if report is not None:
-        facts["report"] = f"{report}, with the {len(figures.misread):,} misread samples"
-    print("\n" + "\n".join(f"{name:17} {value}" for name, value in facts.items()))
-
-
-def _table(evaluation: Evaluation, lines: box.Box | None) -> Table:
-    table = Table(box=lines, show_edge=False, pad_edge=False, header_style="bold")
-    for heading in ("characters", "samples", "correct", "exact match", "95% interval"):
-        table.add_column(heading, justify="left" if heading == "characters" else "right", no_wrap=True)
-    for length, score in evaluation.figures.by_length.items():
-        table.add_row(str(length), *_cells(score))
-    table.add_section()
-    table.add_row("all", *_cells(evaluation.figures.total), style="bold")
-    return table
-
-
-def _cells(score: Score) -> tuple[str, ...]:
-    low, high = score.ci95
-    return f"{score.samples:,}", f"{score.correct:,}", f"{score.accuracy:.2%}", f"{low:.2%} - {high:.2%}"
 
 
 def _score(score: Score) -> dict[str, Any]:
@@ -109,14 +128,13 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _configuration(evaluation: Evaluation) -> dict[str, Any]:
+def _error(misread: Misreading) -> dict[str, Any]:
     return {
-        "split": evaluation.split,
-        "batch_size": evaluation.batch_size,
-        "device": evaluation.device,
-        "dataset": asdict(evaluation.dataset.spec),
-        "counts": dict(evaluation.dataset.counts),
-        "checkpoint": asdict(evaluation.info),
+        "index": misread.index,
+        "truth": misread.truth,
+        "reading": misread.reading,
+        "confidence": _finite(misread.confidence),
+        "loss": _finite(misread.loss),
     }
 
 
@@ -129,13 +147,13 @@ def _confusion(evaluation: Evaluation) -> dict[str, Any]:
 def _calibration(evaluation: Evaluation) -> dict[str, Any]:
     figures = evaluation.figures
     return {
-        "error": _steady(figures.calibration_error),
+        "error": _finite(figures.calibration_error),
         "bins": [
-            {"mean_confidence": _steady(each.mean_confidence), **_score(each.score)} for each in figures.calibration
+            {"mean_confidence": _finite(each.mean_confidence), **_score(each.score)} for each in figures.calibration
         ],
     }
 
 
-def _steady(value: float) -> float | None:
-    """Five digits: those that float noise between batch sizes does not reach. None for what JSON cannot hold."""
-    return float(f"{value:.5g}") if math.isfinite(value) else None
+def _finite(value: float) -> float | None:
+    """None for what JSON cannot hold."""
+    return value if math.isfinite(value) else None

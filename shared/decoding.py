@@ -36,9 +36,7 @@ def text_probability(logits: NDArray[np.floating[Any]], texts: Sequence[str], al
     The forward recursion of the paper's section 4.1, in log space and for all samples at once.
     """
     spelled = _with_blanks(texts, alphabet)
-    peak = logits.max(axis=2, keepdims=True)
-    log_probs = logits - peak - np.log(np.exp(logits - peak, dtype=np.float64).sum(axis=2, keepdims=True))
-    emitted = np.take_along_axis(log_probs, spelled[np.newaxis], axis=2)
+    emitted = np.take_along_axis(_log_softmax(logits), spelled[np.newaxis], axis=2)
     # A path may leave out a blank, except between two equal characters.
     leap = np.where((spelled[:, 2:] != len(alphabet)) & (spelled[:, 2:] != spelled[:, :-2]), 0.0, -np.inf)
     alpha = np.full(spelled.shape, -np.inf)
@@ -52,6 +50,18 @@ def text_probability(logits: NDArray[np.floating[Any]], texts: Sequence[str], al
     before_end = np.where(ends > 0, alpha[rows, np.maximum(ends - 1, 0)], -np.inf)
     probability: NDArray[np.float64] = np.exp(np.logaddexp(alpha[rows, ends], before_end))
     return probability
+
+
+def certainties(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """float64 [frames, n] in 0..1: how likely each frame's likeliest class is; logits [frames, n, classes]."""
+    best: NDArray[np.float64] = np.exp(_log_softmax(logits).max(axis=2))
+    return best
+
+
+def _log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    shifted = logits - logits.max(axis=2, keepdims=True)
+    log_probs: NDArray[np.float64] = shifted - np.log(np.exp(shifted, dtype=np.float64).sum(axis=2, keepdims=True))
+    return log_probs
 
 
 def _with_blanks(texts: Sequence[str], alphabet: str) -> NDArray[np.int64]:

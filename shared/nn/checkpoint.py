@@ -130,14 +130,18 @@ def load_parameters(path: Path, parameters: Sequence[ms.Parameter]) -> int:
 
 def find_checkpoint(path: Path) -> Path:
     """A `.ckpt` file as it is, or the newest checkpoint of a run directory; raises `UsageError` when there is none."""
-    if path.is_file():
-        return path
-    if not path.exists():
-        raise UsageError(f"no checkpoint at {path}: the path does not exist")
-    found = list_checkpoints(path / "checkpoints") or list_checkpoints(path)
+    return path if path.is_file() else find_checkpoints(path)[-1]
+
+
+def find_checkpoints(run_dir: Path) -> list[Path]:
+    """All finished checkpoints of a run directory, oldest first, at least one; raises `UsageError` when none is."""
+    if not run_dir.exists():
+        raise UsageError(f"no checkpoint at {run_dir}: the path does not exist")
+    found = list_checkpoints(run_dir / "checkpoints") or list_checkpoints(run_dir)
     if not found:
-        raise UsageError(f"no finished checkpoint in {path} or {path / 'checkpoints'}; train first: python -m trainer")
-    return found[-1]
+        folders = f"{run_dir} or {run_dir / 'checkpoints'}"
+        raise UsageError(f"no finished checkpoint in {folders}; train first: python -m trainer")
+    return found
 
 
 def _sha256(path: Path) -> str:

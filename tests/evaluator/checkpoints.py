@@ -10,8 +10,8 @@ from shared.nn.network import CaptchaNetwork, NetworkSpec
 from shared.spec import Dataset
 
 
-def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1) -> Path:
-    """Saves a small network for `dataset` in a run directory; returns the `.ckpt`."""
+def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1, step: int = 1) -> Path:
+    """Saves a small network for `dataset` in a run directory, as if after `step` steps; returns the `.ckpt`."""
     ms.set_seed(seed)
     spec = dataset.spec
     network = CaptchaNetwork(
@@ -23,8 +23,8 @@ def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1) -> Path
         weight.set_data(weight * 8)
     info = CheckpointInfo(
         epoch=1,
-        step=1,
-        global_step=1,
+        step=step,
+        global_step=step,
         elapsed_s=0.0,
         ranks=1,
         global_batch_size=64,
@@ -35,4 +35,4 @@ def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1) -> Path
         config_digest="",
         weights_digest=weights_digest(weights),
     )
-    return save_checkpoint(run_dir / "checkpoints", info, weights, keep=1)
+    return save_checkpoint(run_dir / "checkpoints", info, weights, keep=30)

@@ -75,6 +75,7 @@ def test_ctrl_c_ends_it_with_one_line_and_code_130(setting: Setting) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         assert running.stderr.readline().startswith("reading 130 test samples")
+        assert running.stderr.readline().startswith("with ")
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
     assert (running.returncode, out, err) == (130, "", "evaluator: interrupted\n")

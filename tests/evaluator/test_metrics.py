@@ -3,6 +3,7 @@
 import functools
 import math
 from collections.abc import Sequence
+from random import Random
 
 import numpy as np
 import pytest
@@ -28,6 +29,8 @@ def batch_of(first_index: int, samples: Sequence[Row]) -> ReadBatch:
         readings=[row[1] for row in samples],
         confidences=np.array([row[2] for row in samples], np.float64),
         losses=np.array([row[3] for row in samples], np.float32),
+        paths=np.zeros((len(samples), 2), np.int64),
+        certainties=np.ones((len(samples), 2)),
     )
 
 
@@ -104,6 +107,23 @@ def test_figures_do_not_depend_on_the_order_of_the_batches(hits: list[bool], dat
         other.add(batch)
     assert one.figures().misread == other.figures().misread
     assert one.figures().total == other.figures().total
+
+
+@given(rows, st.integers(1, 7), st.randoms())
+def test_sums_are_the_same_to_the_last_bit_in_any_order_and_any_batches(
+    samples: list[Row], batch_size: int, random: Random
+) -> None:
+    shuffled = random.sample(samples, len(samples))
+    one, other = figures_of(samples, 1), figures_of(shuffled, batch_size)
+    assert (one.loss, one.calibration_error, one.calibration) == (
+        other.loss,
+        other.calibration_error,
+        other.calibration,
+    )
+
+
+def test_an_infinite_loss_makes_the_mean_infinite() -> None:
+    assert figures_of([("1", "1", 0.5, 1.0), ("2", "", 0.5, math.inf)], 1).loss == math.inf
 
 
 @given(st.integers(1, 20_000).flatmap(lambda samples: st.tuples(st.just(samples), st.integers(0, samples))))

@@ -70,7 +70,7 @@ def test_evaluator_hub_and_mindir_give_the_same_logits(
 
     path = find_checkpoint(tmp_path / "run")
     labels = np.full((3, TOY_SPEC.max_length), TOY_SPEC.blank, np.uint8)
-    read, _ = Recogniser(path, read_info(path), 4, "cpu").run(images, labels)
+    read, _ = Recogniser(path, read_info(path), "cpu").run(images, labels)
     assert np.allclose(read, expected, atol=1e-5)
 
     file = tmp_path / "network.mindir"
