@@ -8,7 +8,7 @@ LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz test-pages check protos lock bench bench-peer clean
+.PHONY: help demo test test-long fuzz test-pages compose-test check protos lock bench bench-peer clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -22,7 +22,7 @@ demo: $(READY) ## train on a service of its own, evaluate on the whole test spli
 	@$(BIN)/python -m trainer.demo --out demo
 
 test: $(READY) ## the tests that gate a change
-	$(BIN)/python -m pytest -m "not long"
+	$(BIN)/python -m pytest -m "not long and not compose"
 
 test-long: $(READY) ## the tests that take minutes: kills, freezes, slow readers; they print figures
 	$(BIN)/python -m pytest -m long -s
@@ -31,9 +31,11 @@ test-pages: $(READY) ## the pages in Debian's Chromium, which must be there
 	@test -x /usr/bin/chromium || { echo "make test-pages needs /usr/bin/chromium: apt-get install chromium" >&2; exit 2; }
 	$(BIN)/python -m pytest -m pages
 
-
 fuzz: $(READY) ## coverage-guided fuzzing of every decoder, ten minutes each
 	@$(BIN)/python -m tests.fuzz --seconds 600
+
+compose-test: $(READY) ## the images and docker-compose.yml against a real engine (DOCKER_HOST); prints image sizes
+	$(BIN)/python -m pytest -m compose -s tests/deploy
 
 check: $(READY) ## lint, format, types, import walls, proto lint, stub drift
 	$(BIN)/ruff check .
