@@ -1,0 +1,137 @@
+"""The Kubernetes manifests, without a cluster: against the schemas, and against our own commands."""
+
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from datagen_server.shards.manifest import Plan
+from shared.channel import split_target
+from shared.spec import DEFAULT_COUNTS, Dataset, DatasetSpec
+from shared.wire import SERVICE
+from tests.deploy.commands import parse, words_of_script
+from tests.deploy.engine import CHECKOUT
+
+Manifest = Mapping[str, Any]
+FOLDER = CHECKOUT / ".kubernetes"
+OBJECTS: Mapping[str, Manifest] = {
+    f"{manifest['kind']}/{manifest['metadata']['name']}": manifest
+    for file in sorted(FOLDER.glob("*.yaml"))
+    for manifest in yaml.safe_load_all(file.read_text())
+}
+PODS = {
+    name: manifest["spec"]["template"] for name, manifest in OBJECTS.items() if "template" in manifest.get("spec", {})
+}
+PACKAGES = {"captcha-datagen": {"datagen_server"}, "captcha-trainer": {"trainer", "evaluator"}}
+
+
+def container_of(name: str) -> Manifest:
+    (container,) = PODS[name]["spec"]["containers"]
+    return dict(container)
+
+
+def words_of(name: str, folder: Path, environment: Mapping[str, str] | None = None) -> list[str]:
+    """What a pod gives to `python -m`."""
+    container = container_of(name)
+    if "args" in container:  # The entry point of the data image is the package itself.
+        return ["datagen_server", *container["args"]]
+    shell, options, script = container["command"]
+    assert (shell, options) == ("sh", "-ec")
+    return [*words_of_script(script, folder, environment or {})]
+
+
+@pytest.mark.parametrize("version", ["1.31", "1.37"])
+@pytest.mark.parametrize("name", OBJECTS)
+def test_each_manifest_keeps_the_schema(name: str, version: str) -> None:
+    kubernetes_validate.validate(dict(OBJECTS[name]), version, strict=True)
+
+
+def test_a_mistyped_key_is_no_part_of_the_schema() -> None:
+    service = OBJECTS["Service/datagen"]
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate({**service, "spec": {**service["spec"], "clusterIp": None}}, "1.31", strict=True)
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_each_pod_is_as_restricted_as_its_namespace_demands(name: str) -> None:
+    pod = PODS[name]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert pod["automountServiceAccountToken"] is False
+    assert container_of(name)["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+    assert {"cpu", "memory"} <= container_of(name)["resources"]["requests"].keys()
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_each_command_is_one_of_ours_and_its_image_has_it(name: str, tmp_path: Path) -> None:
+    words = words_of(name, tmp_path, {"JOB_COMPLETION_INDEX": "0"})
+    parse(words)
+    assert words[0] in PACKAGES[container_of(name)["image"]]
+
+
+@pytest.mark.parametrize("name", PODS)
+def test_each_mount_has_its_volume(name: str) -> None:
+    spec = PODS[name]["spec"]
+    assert {mount["name"] for mount in container_of(name)["volumeMounts"]} == {
+        volume["name"] for volume in spec["volumes"]
+    }
+    for claim in (volume["persistentVolumeClaim"] for volume in spec["volumes"] if "persistentVolumeClaim" in volume):
+        assert f"PersistentVolumeClaim/{claim['claimName']}" in OBJECTS
+
+
+def test_port_probes_service_and_target_mean_the_same_server(tmp_path: Path) -> None:
+    port = int(parse(words_of("Deployment/datagen", tmp_path)).listen.rpartition(":")[2])
+    container = container_of("Deployment/datagen")
+    assert {place["name"]: place["containerPort"] for place in container["ports"]}["grpc"] == port
+    probes = [container[f"{kind}Probe"]["grpc"] for kind in ("startup", "readiness", "liveness")]
+    assert [(probe["port"], probe.get("service")) for probe in probes] == [
+        (port, SERVICE),
+        (port, SERVICE),
+        (port, None),
+    ]
+    service = OBJECTS["Service/datagen"]
+    assert (service["spec"]["clusterIP"], service["spec"]["ports"][0]["port"]) == ("None", port)
+    assert service["spec"]["selector"].items() <= PODS["Deployment/datagen"]["metadata"]["labels"].items()
+    target = parse(words_of("Job/train", tmp_path)).datagen
+    assert target == f"dns:///datagen.{service['metadata']['namespace']}.svc:{port}"
+    assert split_target(target) == [target]
+
+
+def test_the_network_policy_lets_the_trainer_in() -> None:
+    (rule,) = OBJECTS["NetworkPolicy/datagen"]["spec"]["ingress"]
+    (peer,) = rule["from"]
+    assert peer["podSelector"]["matchLabels"].items() <= PODS["Job/train"]["metadata"]["labels"].items()
+
+
+def test_rendering_processes_fit_the_cores_that_are_asked_for(tmp_path: Path) -> None:
+    for name in ("Deployment/datagen", "Job/materialize"):
+        workers = parse(words_of(name, tmp_path, {"JOB_COMPLETION_INDEX": "0"})).workers
+        assert container_of(name)["resources"]["requests"]["cpu"] == str(workers)
+
+
+def test_the_pods_of_materialize_make_each_shard_once(tmp_path: Path) -> None:
+    dataset = Dataset(spec=DatasetSpec(seed=0), counts=DEFAULT_COUNTS, fingerprint="0" * 64)
+    job = OBJECTS["Job/materialize"]["spec"]
+    ranges = [
+        parse(words_of("Job/materialize", tmp_path, {"JOB_COMPLETION_INDEX": str(index)})).shard_range
+        for index in range(job["completions"])
+    ]
+    assert job["completionMode"] == "Indexed"
+    assert [*chain(*ranges)] == [*range(len(Plan(dataset=dataset).shards))]
+
+
+def test_a_training_pod_that_starts_again_resumes(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    script = container_of("Job/train")["command"][2].replace("/runs/", f"{tmp_path}/")
+    assert not parse(words_of_script(script, tmp_path, {})).resume
+    (tmp_path / "run" / "config.yaml").touch()
+    assert parse(words_of_script(script, tmp_path, {})).resume
