@@ -8,7 +8,7 @@ LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz test-pages compose-test check protos lock bench bench-peer clean
+.PHONY: help demo test test-long fuzz test-pages compose-test check protos lock certs bench bench-peer clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -63,8 +63,11 @@ lock: $(LOCKER)/bin/uv ## renew the locked requirements from pyproject.toml
 	  lock --extra train --extra dask --extra dev -c requirements/train.txt -o requirements/dev.txt; \
 	  $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
 
+certs: $(READY) ## a development authority, certificates and a token in certs/, and the commands that use them
+	@$(BIN)/python -m tests.make_certs $(if $(NAMES),--names $(NAMES))
+
 bench: $(READY) ## every benchmark: a table and one JSON line each
-	@for bench in render materialize read stream end_to_end; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
+	@for bench in render materialize read stream tls end_to_end; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
 
 # An environment of its own: TensorFlow wants other versions of what is ours.
 $(PEER)/.ready: requirements/peer.txt

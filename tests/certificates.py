@@ -25,8 +25,8 @@ def write_pair(folder: Path, name: str, cert: trustme.LeafCert) -> tuple[Path, P
     chain = b"".join(blob.bytes() for blob in cert.cert_chain_pems)
     for path, data in ((paths[1], cert.private_key_pem.bytes()), (paths[0], chain)):
         fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)
         fresh.write_bytes(data)
-        fresh.chmod(0o600)
         fresh.replace(path)
     return paths
 

@@ -6,6 +6,7 @@ from itertools import count
 
 from shared.client import DatasetClient, connect
 from shared.codec import Codec
+from shared.security import add_security_options, security_of
 from shared.sharding import RankSlice
 from tests.benchmarks.turns import BATCH_SIZE, answer_readings
 
@@ -17,8 +18,9 @@ def main() -> None:
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--ranks", type=int, default=1)
     parser.add_argument("--dataset", action="store_true", help="through GeneratorDataset")
+    add_security_options(parser)
     options = parser.parse_args()
-    with connect(options.target) as client:
+    with connect(options.target, security=security_of(options, options.target)) as client:
         part = RankSlice(
             count=client.dataset.counts["train"],
             global_batch_size=BATCH_SIZE * options.ranks,

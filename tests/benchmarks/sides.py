@@ -1,7 +1,7 @@
 """The sides that the streaming benchmarks compare: our service over shards, a bare socket, tf.data service."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -42,12 +42,23 @@ def materialized(num_samples: int, codec: Codec) -> Iterator[Stored]:
         yield Stored(directory, codec, num_samples)
 
 
-def service(stored: Stored, ranks: int, *, dataset: bool = False) -> AbstractContextManager[Side]:
-    """Our service, and as many readers as there are ranks: through the client, or through GeneratorDataset."""
-    options = ["--shards", stored.directory, "--listen", "127.0.0.1:0", "--stop-with-stdin"]
-    how = ["--codec", stored.codec.value, "--ranks", ranks, *(["--dataset"] if dataset else [])]
+def service(
+    stored: Stored,
+    ranks: int,
+    *,
+    name: str = "service",
+    dataset: bool = False,
+    serve: Sequence[object] = (),
+    read: Sequence[object] = (),
+) -> AbstractContextManager[Side]:
+    """Our service, and as many readers as there are ranks: through the client, or through GeneratorDataset.
+
+    serve, read: more options of the two.
+    """
+    options = ["--shards", stored.directory, "--listen", "127.0.0.1:0", "--stop-with-stdin", *serve]
+    how = ["--codec", stored.codec.value, "--ranks", ranks, *(["--dataset"] if dataset else []), *read]
     readers = [module(f"{_BENCHMARKS}.read_stream", "SERVER", *how, "--rank", rank) for rank in range(ranks)]
-    return opened("service", module("datagen_server", "serve", *options), readers)
+    return opened(name, module("datagen_server", "serve", *options), readers)
 
 
 def bare_socket(stored: Stored, ranks: int, image_bytes: float) -> AbstractContextManager[Side]:
