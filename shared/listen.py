@@ -18,8 +18,11 @@ class Listen:
     option: str = field(default="--listen", compare=False)
 
     @classmethod
-    def parse(cls, text: str, *, insecure: bool, option: str = "--listen") -> Self:
-        """HOST:PORT, port 0 for any; raises `UsageError` for others, and off loopback unless `insecure`."""
+    def parse(cls, text: str, *, insecure: bool, option: str = "--listen", consent: str = "--insecure") -> Self:
+        """HOST:PORT, port 0 for any; raises `UsageError` for others, and off loopback unless `insecure`.
+
+        consent: the option that says so.
+        """
         match = re.fullmatch(r"(\[[^\]]+\]|[^:\s]+):(\d{1,5})", text)
         if not match or int(match[2]) > 65535:
             raise UsageError(f"{option} must be HOST:PORT, such as 127.0.0.1:50051 or [::1]:50051, got {text!r}")
@@ -27,7 +30,7 @@ class Listen:
         if not insecure and not is_loopback(listen.host):
             problem = f"{text} can be reached from other machines, in plain text and by anyone"
             certificate = "give --tls-cert and --tls-key, " if option == "--listen" else ""
-            raise UsageError(f"{problem}; {certificate}listen on 127.0.0.1, or add --insecure if that is meant")
+            raise UsageError(f"{problem}; {certificate}listen on 127.0.0.1, or add {consent} if that is meant")
         return listen
 
     def check(self) -> None:

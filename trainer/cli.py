@@ -14,10 +14,12 @@ from shared.client import connect
 from shared.command import CommandParser, uninterrupted
 from shared.embedded import embedded_service
 from shared.errors import UsageError
+from shared.listen import Listen
 from shared.security import Access, add_security_options, security_of
 from trainer.agreement import SPLIT, plan_slice
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.launcher import Launcher
+from trainer.metrics import OPTION, offered
 from trainer.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
 from trainer.progress import TrainingProgress
 from trainer.rank_table import read_rank_table
@@ -44,7 +46,8 @@ def main(argv: Sequence[str]) -> int:
     options = build_parser().parse_args(argv)
     placement = _placement(options)
     run, config = _open_run(options, placement)
-    train = _train_here if placement is None else partial(_train_on_ranks, placement)
+    listen = _metrics_listen(options)
+    train = partial(_train_here, listen) if placement is None else partial(_train_on_ranks, placement, listen)
     with _service(options, config) as access, TrainingProgress() as progress:
         summary, received = train(options.device, run, config, access, progress)
     if summary is not None:
@@ -56,7 +59,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _train_here(
-    device: "Device", run: RunDir, config: TrainerConfig, access: Access, progress: TrainingProgress
+    listen: Listen | None,
+    device: "Device",
+    run: RunDir,
+    config: TrainerConfig,
+    access: Access,
+    progress: TrainingProgress,
 ) -> tuple[Summary, list[int]]:
     """As a single rank in this process."""
     # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
@@ -69,7 +77,8 @@ def _train_here(
         trainer = Trainer(config, client, run, device, progress.show)
         run.begin(config)
         progress.start(client.dataset, access.target, SPLIT, trainer.done, trainer.num_steps)
-        with signals_call(trainer.stop) as received:
+        with signals_call(trainer.stop) as received, offered(trainer, listen) as address:
+            progress.tell_metrics(0, address)
             summary = trainer.train()
     # MindSpore turns a Ctrl-C that meets its compiler into SIGTERM: take both for Ctrl-C.
     return summary, [signal.SIGINT] if received else []
@@ -77,6 +86,7 @@ def _train_here(
 
 def _train_on_ranks(
     placement: Placement,
+    listen: Listen | None,
     device: "Device",
     run: RunDir,
     config: TrainerConfig,
@@ -89,7 +99,14 @@ def _train_on_ranks(
     plan_slice(config, dataset, placement.first_rank, placement.ranks)
     if placement.node == 0:
         run.begin(config)
-    launcher = Launcher(placement, run, partial(progress.start, dataset, access.target, SPLIT), progress.show)
+    launcher = Launcher(
+        placement,
+        run,
+        partial(progress.start, dataset, access.target, SPLIT),
+        progress.show,
+        listen,
+        progress.tell_metrics,
+    )
     with signals_call(launcher.stop) as received:
         return launcher.train(dump_config(config), access, device), received
 
@@ -123,8 +140,21 @@ def build_parser() -> argparse.ArgumentParser:
     length.add_argument("--epochs", type=int, metavar="N", help="the same as -o epoch_size=N")
     length.add_argument("--steps", type=int, metavar="N", help="the same as -o steps=N")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    metrics = "answer Prometheus there; rank r listens r ports above; port 0: any, told on stderr"
+    parser.add_argument(OPTION, metavar="HOST:PORT", help=metrics)
+    parser.add_argument(f"{OPTION}-insecure", action="store_true", help="also where other machines can ask")
     add_security_options(parser)
     return parser
+
+
+def _metrics_listen(options: argparse.Namespace) -> Listen | None:
+    """Where rank 0 answers Prometheus; the ports of this host's other ranks follow."""
+    if options.metrics_listen is None:
+        if options.metrics_listen_insecure:
+            raise UsageError(f"{OPTION}-insecure is for {OPTION}; give that too")
+        return None
+    insecure, consent = options.metrics_listen_insecure, f"{OPTION}-insecure"
+    return Listen.parse(options.metrics_listen, insecure=insecure, option=OPTION, consent=consent)
 
 
 def _placement(options: argparse.Namespace) -> Placement | None:

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import StreamingError, UsageError
+from shared.listen import Listen
 from shared.security import Access
+from trainer.metrics import OPTION
 from trainer.news import SCHEDULER, NewsReader, news_file
 from trainer.placement import Placement
 from trainer.processes import is_alive, kill_all
@@ -34,7 +36,8 @@ _VISIBLE = {"ascend": "ASCEND_RT_VISIBLE_DEVICES", "gpu": "CUDA_VISIBLE_DEVICES"
 class Launcher:
     """One start of all ranks of this host.
 
-    begun: called with (steps done, steps asked for) when training begins; report: with every row of the lowest rank.
+    begun: called with (steps done, steps asked for) when training begins; report: with every row of the lowest rank;
+    tell_metrics: with every rank and where it answers Prometheus.
     """
 
     def __init__(
@@ -43,8 +46,11 @@ class Launcher:
         run: RunDir,
         begun: Callable[[int, int], None],
         report: Callable[[MetricsRow, int], None],
+        metrics_listen: Listen | None,
+        tell_metrics: Callable[[int, str], None],
     ) -> None:
         self._placement, self._run, self._begun, self._report = placement, run, begun, report
+        self._metrics_listen, self._tell_metrics = metrics_listen, tell_metrics
         self.logs = run.logs / f"node-{placement.node}" if placement.num_nodes > 1 else run.logs
         names = [str(number) for number in range(len(placement.devices))]
         self._ranks = [NewsReader(name, news_file(self.logs, name)) for name in names]
@@ -100,6 +106,8 @@ class Launcher:
             command.append(f"--rank_table_file={file.resolve()}")
         command += [_python().name, "-m", "trainer.rank", str(self._run.path), "--logs", str(self.logs)]
         command += [*access.arguments(), "--device", device, "--ranks", str(place.ranks)]
+        if self._metrics_listen is not None:
+            command += [OPTION, str(self._metrics_listen)]
         return [*command, "--expect", *(str(device.rank) for device in place.devices)]
 
     def _environment(self, device: str) -> dict[str, str]:
@@ -136,6 +144,8 @@ class Launcher:
         self._scheduler.read()
         for rank in self._ranks:
             for item in rank.read():
+                if item["kind"] == "listening":
+                    self._tell_metrics(item["rank"], item["address"])
                 if self._placement.devices[int(rank.name)].rank == self._placement.first_rank:
                     self._show(item)
 

@@ -20,6 +20,7 @@ from shared.nn.runtime import Device
 from shared.nn.stream import BatchSource, ReadingPlan, generator_dataset
 from trainer.agreement import SPLIT, check_resumable, plan_slice
 from trainer.config import TrainerConfig
+from trainer.metrics import WaitClock
 from trainer.ranks import ALONE, Ranks, check_same
 from trainer.receipt_files import Reading, ReceiptWriter
 from trainer.run_dir import MetricsRow, RunDir, Summary
@@ -65,6 +66,10 @@ class Trainer:
         spec = client.dataset.spec
         self.step: TrainStep = build_step(config, spec, self.slice, self.num_steps, device, ranks)
         self.done, self.elapsed_s, self.checkpoint = 0, 0.0, ""
+        self.saved_step: int | None = None
+        self.row: MetricsRow | None = None
+        "The last one logged."
+        self.wait = WaitClock()
         self._stopping = self._stopped = False
         self._restore()
         self._open_stream()
@@ -77,6 +82,11 @@ class Trainer:
         self._stopping = True
         if self.ranks == ALONE:
             self._source.close()
+
+    @property
+    def reopened(self) -> int:
+        """Streams opened again after a fault, since this process began."""
+        return self._source.reopened
 
     def _open_stream(self) -> None:
         plan = ReadingPlan(
@@ -136,7 +146,7 @@ class Trainer:
 
     def _take_step(self) -> Totals | None:
         """One step; None when the run was asked to stop."""
-        started = time.perf_counter()
+        started = self.wait.begin()
         try:
             if self._stopping and self.ranks == ALONE:
                 return None
@@ -145,7 +155,7 @@ class Trainer:
             if self._stopping and self.ranks == ALONE:
                 return None
             raise self._source.error or error from error
-        waited_s = time.perf_counter() - started
+        waited_s = self.wait.end()
         result = self.step.run(images, labels, stop=self._stopping, wait_s=waited_s)
         if not math.isfinite(result.loss):
             raise StreamingError(f"the loss of step {self.done + 1} is {result.loss}; lower learning_rate or clip_norm")
@@ -171,6 +181,7 @@ class Trainer:
         )
         if self.ranks.rank == 0:
             self.run.append_metrics(row)
+        self.row = row
         self.report(row, self.num_steps)
 
     def _epoch_and_step(self) -> tuple[int, int]:
@@ -184,6 +195,7 @@ class Trainer:
         check_same(self.ranks, "weights", weights_digest(self.step.weights))
         if self.ranks.rank == 0:
             self._write_checkpoint()
+        self.saved_step = self.done
 
     def _write_checkpoint(self) -> None:
         epoch, step = self._epoch_and_step()
@@ -211,7 +223,7 @@ class Trainer:
             info = read_info(newest)
             check_resumable(info, self.client.dataset, self.slice, newest)
             self.done = load_parameters(newest, self.step.state())
-            self.elapsed_s, self.checkpoint = info.elapsed_s, str(newest)
+            self.elapsed_s, self.checkpoint, self.saved_step = info.elapsed_s, str(newest), self.done
         if self.ranks.rank == 0:
             self.run.cut_metrics(self.done)
 

@@ -45,6 +45,11 @@ class TrainingProgress:
             self._bar.add_task("", total=num_steps, completed=done, loss=float("nan"), rate=0.0, wait="0.0%")
             self._bar.start()
 
+    def tell_metrics(self, rank: int, address: str) -> None:
+        """Says where a rank answers Prometheus, if it does."""
+        if address:
+            print(f"metrics of rank {rank} on {address}", file=sys.stderr, flush=True)
+
     def show(self, row: MetricsRow, num_steps: int) -> None:
         """One log interval."""
         if self._bar is not None:

@@ -14,8 +14,10 @@ from pathlib import Path
 from shared.client import connect
 from shared.command import run
 from shared.errors import StreamingError
+from shared.listen import Listen
 from shared.security import add_security_options, security_of
 from trainer.config import load_config
+from trainer.metrics import OPTION, listen_of_rank, offered
 from trainer.msrun import PARENT_OF_RANKS
 from trainer.news import SCHEDULER, NewsWriter, news_file
 from trainer.processes import die_with_parent
@@ -49,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--datagen", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--ranks", type=int, required=True)
+    parser.add_argument(OPTION, help="checked by the launcher")
     add_security_options(parser)
     parser.add_argument("--expect", type=int, nargs="+", required=True, help="the rank of each process of this host")
     return parser
@@ -59,6 +62,8 @@ def _train(options: argparse.Namespace, news: NewsWriter, expected: int) -> None
     from trainer.loop import Trainer
     from trainer.ranks import Ranks, join_ranks
 
+    first = options.metrics_listen
+    listen = None if first is None else Listen.parse(first, insecure=True, option=OPTION)
     set_device(options.device)
     ranks = join_ranks(Ranks(expected, options.ranks))
     config = load_config({}, options.logs / "config.yaml", ())
@@ -70,7 +75,10 @@ def _train(options: argparse.Namespace, news: NewsWriter, expected: int) -> None
         trainer = Trainer(config, client, RunDir(options.run_dir), options.device, report, ranks)
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
         news.tell("begun", rank=ranks.rank, done=trainer.done, num_steps=trainer.num_steps)
-        summary = trainer.train()
+        with offered(trainer, listen_of_rank(listen, ranks.rank)) as address:
+            if address:
+                news.tell("listening", rank=ranks.rank, address=address)
+            summary = trainer.train()
         news.tell("ended", summary=asdict(summary))
 
 

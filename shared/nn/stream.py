@@ -50,6 +50,7 @@ class BatchSource:
     def __init__(self, client: DatasetClient, plan: ReadingPlan) -> None:
         self._client, self._plan = client, plan
         self._stream: BatchStream | None = None
+        self._reopened = 0
         self._closed = False
         self.error: Exception | None = None
 
@@ -63,6 +64,11 @@ class BatchSource:
         except Exception as error:
             self.error = error
             raise
+
+    @property
+    def reopened(self) -> int:
+        """How often a stream was opened again after a fault."""
+        return self._reopened
 
     def close(self) -> None:
         """Ends a blocked read, so that MindSpore's reading thread can stop."""
@@ -89,8 +95,11 @@ class BatchSource:
                 codec=plan.codec,
                 prefetch=plan.prefetch,
             )
+            before = self._reopened
             with self._stream as stream:
-                yield from stream
+                for batch in stream:
+                    self._reopened = before + stream.reopened
+                    yield batch
 
 
 def generator_dataset(source: BatchSource, prefetch: int) -> Any:
