@@ -31,15 +31,23 @@ def main(argv: Sequence[str]) -> int:
         evaluated = _json_of(
             "evaluator", "--datagen", target, "--ckpt", str(out / "run"), "--report", str(out / "report")
         )
+    tell(trained, evaluated, out / "report" / "index.html")
+    return 0
+
+
+def tell(trained: dict[str, Any], evaluated: dict[str, Any], report: Path) -> None:
+    """Prints what came of it: the training, the report with its three headline figures, the JSON line."""
     low, high = evaluated["ci95"]
-    print(f"exact match   {evaluated['accuracy']:.2%} of {evaluated['samples']:,} test captchas ", end="")
-    print(f"(95% interval {low:.2%} to {high:.2%})")
     print(
         f"training      {trained['train_s']:,.0f} s for {trained['steps']:,} steps, "
         f"{trained['images_per_s']:,.0f} images/s, waited for data {trained['wait_share']:.1%} of the time"
     )
     print(f"weights       {trained['weights_digest']}")
-    print(f"report        {out / 'report' / 'report.json'}")
+    print(f"report        {report}")
+    print(f"  exact match           {evaluated['accuracy']:.2%} of {evaluated['samples']:,} test captchas ", end="")
+    print(f"(95% interval {low:.2%} to {high:.2%})")
+    print(f"  character error rate  {evaluated['character_error_rate']:.3%}")
+    print(f"  CTC loss              {evaluated['loss']:.4f} a sample")
     summary = {
         "accuracy": evaluated["accuracy"],
         "samples": evaluated["samples"],
@@ -47,11 +55,10 @@ def main(argv: Sequence[str]) -> int:
         "steps": trained["steps"],
         "images_per_s": trained["images_per_s"],
         "wait_share": trained["wait_share"],
-        "report": str(out / "report" / "report.json"),
+        "report": str(report),
         "weights_digest": trained["weights_digest"],
     }
     print(json.dumps(summary))
-    return 0
 
 
 def _json_of(module: str, *arguments: str) -> dict[str, Any]:

@@ -101,6 +101,12 @@ def test_a_checkpoint_of_another_data_set_is_refused(setting: Setting, tmp_path:
         (["--split", "tset"], NotFound, "split must be one of test, train, got 'tset'"),
         (["--ckpt", "nowhere"], UsageError, "no checkpoint at nowhere"),
         (["--ckpt", __file__], UsageError, r"test_cli\.json is missing"),
+        (
+            ["--best", "--ckpt", __file__],
+            UsageError,
+            r"--best chooses among the checkpoints of a run, but .*; give its",
+        ),
+        (["--ranks", "65"], UsageError, "--ranks must be at most 64, got 65"),
         (["--batch-size", "5000"], UsageError, "--batch-size must be at most 2184"),
         (["--report", "/dev/null/report"], UsageError, "cannot make the report folder /dev/null/report"),
         (["--datagen", "127.0.0.1:1"], Unavailable, "no data set service answers at 127.0.0.1:1"),
