@@ -44,10 +44,10 @@ def tell(trained: dict[str, Any], evaluated: dict[str, Any], report: Path) -> No
     )
     print(f"weights       {trained['weights_digest']}")
     print(f"report        {report}")
-    print(f"  exact match           {evaluated['accuracy']:.2%} of {evaluated['samples']:,} test captchas ", end="")
+    print(f"  exact match   {evaluated['accuracy']:.2%} of {evaluated['samples']:,} test captchas ", end="")
     print(f"(95% interval {low:.2%} to {high:.2%})")
-    print(f"  character error rate  {evaluated['character_error_rate']:.3%}")
-    print(f"  CTC loss              {evaluated['loss']:.4f} a sample")
+    print(f"  error rate    {evaluated['character_error_rate']:.3%} of characters")
+    print(f"  CTC loss      {evaluated['loss']:.4f} a sample")
     summary = {
         "accuracy": evaluated["accuracy"],
         "samples": evaluated["samples"],
