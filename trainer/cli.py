@@ -97,8 +97,6 @@ def _train_on_ranks(
     with connect(access.target, security=access.security) as client:
         dataset = client.dataset
     plan_slice(config, dataset, placement.first_rank, placement.ranks)
-    if placement.node == 0:
-        run.begin(config)
     launcher = Launcher(
         placement,
         run,

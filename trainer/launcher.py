@@ -6,6 +6,7 @@ launcher itself is killed.
 """
 
 import json
+import logging
 import os
 import shutil
 import signal
@@ -22,12 +23,15 @@ from shared.security import Access
 from trainer.metrics import OPTION
 from trainer.news import SCHEDULER, NewsReader, news_file
 from trainer.placement import Placement
-from trainer.processes import is_alive, kill_all
+from trainer.processes import children, is_alive, kill_all
 from trainer.run_dir import MetricsRow, RunDir, Summary
 
+_LOG = logging.getLogger(__name__)
 STOP_GRACE_S = 8.0
 "For the step under way and the checkpoint, after Ctrl-C or SIGTERM."
 _END_GRACE_S = 20.0
+_BIRTH_GRACE_S = 3.0
+"msrun makes the log of a process a moment before the process."
 _POLL_S = 0.1
 # By the documents; not run on a device.
 _VISIBLE = {"ascend": "ASCEND_RT_VISIBLE_DEVICES", "gpu": "CUDA_VISIBLE_DEVICES"}
@@ -55,7 +59,9 @@ class Launcher:
         names = [str(number) for number in range(len(placement.devices))]
         self._ranks = [NewsReader(name, news_file(self.logs, name)) for name in names]
         self._scheduler = NewsReader(SCHEDULER, news_file(self.logs, SCHEDULER))
+        self._processes = [*self._ranks, self._scheduler]
         self._stop_at: float | None = None
+        self._stillborn_since: float | None = None
 
     def stop(self) -> None:
         """Lets the ranks finish their step and write a checkpoint. Safe to call from a signal handler."""
@@ -72,9 +78,7 @@ class Launcher:
 
         config: YAML. Raises the error of the rank that failed first, with its words.
         """
-        shutil.rmtree(self.logs, ignore_errors=True)
-        self.logs.mkdir(parents=True)
-        (self.logs / "config.yaml").write_text(config)
+        self._prepare_logs(config)
         with (self.logs / "msrun.log").open("w") as log:
             msrun = subprocess.Popen(
                 self._command(access, device),
@@ -87,10 +91,19 @@ class Launcher:
         try:
             self._watch(msrun)
         finally:
+            started = {*children(msrun.pid), *(process.pid for process in self._processes if process.pid is not None)}
             msrun.kill()
             msrun.wait()
-            kill_all(reader.pid for reader in (*self._ranks, self._scheduler) if reader.pid is not None)
+            kill_all(started)
         return self._summary()
+
+    def _prepare_logs(self, config: str) -> None:
+        shutil.rmtree(self.logs, ignore_errors=True)
+        try:
+            self.logs.mkdir(parents=True)
+            (self.logs / "config.yaml").write_text(config)
+        except OSError as error:
+            raise self._run.unwritable(error) from error
 
     def _command(self, access: Access, device: str) -> list[str]:
         place = self._placement
@@ -137,7 +150,7 @@ class Launcher:
             elif self._stop_at is not None and time.monotonic() >= self._stop_at:
                 return
             else:
-                self._check(has_ended)
+                self._check(None if has_ended else msrun.pid)
             time.sleep(_POLL_S)
 
     def _pass_on_news(self) -> None:
@@ -146,7 +159,9 @@ class Launcher:
             for item in rank.read():
                 if item["kind"] == "listening":
                     self._tell_metrics(item["rank"], item["address"])
-                if self._placement.devices[int(rank.name)].rank == self._placement.first_rank:
+                elif item["kind"] == "warned":
+                    _LOG.warning("%s: %s", self._called(rank)[0], item["words"])
+                elif self._placement.devices[int(rank.name)].rank == self._placement.first_rank:
                     self._show(item)
 
     def _show(self, item: dict[str, Any]) -> None:
@@ -155,18 +170,46 @@ class Launcher:
         elif item["kind"] == "row":
             self._report(MetricsRow(**item["row"]), item["num_steps"])
 
-    def _check(self, msrun_has_ended: bool) -> None:
-        silent = [reader for reader in (*self._ranks, self._scheduler) if _died_silently(reader)]
-        if silent:
-            who, log = self._called(silent[0])
-            raise StreamingError(f"{who} died without a word, killed or out of memory; its log is {log}")
-        failed = [reader for reader in (*self._ranks, self._scheduler) if "failed" in reader.latest]
-        if failed:
-            first = min(failed, key=lambda reader: float(reader.latest["failed"]["time"]))
-            error, words = UsageError if first.latest["failed"]["exit_code"] == 2 else StreamingError, first.latest
-            raise error(f"{self._called(first)[0]}: {words['failed']['words']}")
-        if msrun_has_ended:
-            raise StreamingError(f"msrun ended before the ranks had begun; see {self.logs / 'msrun.log'}")
+    def _check(self, msrun: int | None) -> None:
+        """Raises for what has failed; msrun: its process, None when it has ended.
+
+        Whoever gave a reason of ours comes first: msrun kills the others a moment later, and MindSpore's own errors
+        are mostly about a rank that is gone.
+        """
+        failed = [process for process in self._processes if "failed" in process.latest]
+        failed.sort(key=lambda process: float(process.latest["failed"]["time"]))
+        with_reason = [process for process in failed if process.latest["failed"]["is_ours"]]
+        if found := with_reason or self._died_silently(msrun) or failed:
+            raise self._error_of(found[0])
+        if msrun is None:
+            raise StreamingError(f"msrun ended before the ranks had; see {self.logs / 'msrun.log'}")
+
+    def _error_of(self, process: NewsReader) -> StreamingError:
+        who, log = self._called(process)
+        if "failed" not in process.latest:
+            return StreamingError(f"{who} died without a word, killed or out of memory; its log is {log}")
+        words = process.latest["failed"]
+        return (UsageError if words["exit_code"] == 2 else StreamingError)(f"{who}: {words['words']}")
+
+    def _died_silently(self, msrun: int | None) -> list[NewsReader]:
+        """The processes that are gone and have not said why, the likely cause first."""
+        gone = [process for process in self._processes if process.pid is not None and not is_alive(process.pid)]
+        for process in gone:
+            process.read()  # Its last words may have come just now.
+        gone = [process for process in gone if not {"ended", "failed"} & process.latest.keys()]
+        stillborn = [] if msrun is None else self._stillborn(msrun)
+        self._stillborn_since = (self._stillborn_since or time.monotonic()) if stillborn else None
+        is_sure = self._stillborn_since and time.monotonic() > self._stillborn_since + _BIRTH_GRACE_S
+        return stillborn + gone if gone or is_sure else []
+
+    def _stillborn(self, msrun: int) -> list[NewsReader]:
+        """The processes among which some died before their first word: msrun has made more logs than it has children.
+
+        msrun itself may wait for minutes in such a case.
+        """
+        unborn = [process for process in self._processes if process.pid is None and self._called(process)[1].exists()]
+        born = sum(process.pid is not None and is_alive(process.pid) for process in self._processes)
+        return unborn if unborn and born + len(unborn) > sum(map(is_alive, children(msrun))) else []
 
     def _called(self, reader: NewsReader) -> tuple[str, Path]:
         if reader is self._scheduler:
@@ -179,13 +222,6 @@ class Launcher:
             if "ended" in rank.latest and self._placement.devices[int(rank.name)].rank == 0:
                 return Summary(**rank.latest["ended"]["summary"])
         return None
-
-
-def _died_silently(reader: NewsReader) -> bool:
-    if reader.pid is None or is_alive(reader.pid):
-        return False
-    reader.read()  # Its last words may have come just now.
-    return not {"ended", "failed"} & reader.latest.keys()
 
 
 def _python() -> Path:

@@ -122,6 +122,7 @@ class Trainer:
             train_s=round(self.elapsed_s, 1),
             images_per_s=round(totals.steps * self.slice.global_batch_size / max(totals.time_s, 1e-9), 1),
             wait_share=max(totals.wait_shares()),
+            rank_wait_shares=totals.wait_shares(),
             checkpoint=self.checkpoint,
             weights_digest=weights_digest(self.step.weights),
         )
@@ -191,13 +192,14 @@ class Trainer:
 
     def _save(self) -> None:
         """Rank 0 writes, after all have their receipts on the disk and agree on the weights."""
-        self._receipts.sync()
-        check_same(self.ranks, "weights", weights_digest(self.step.weights))
+        digest = weights_digest(self.step.weights)
+        self._receipts.note_weights(self.done, digest)
+        check_same(self.ranks, "weights", digest)
         if self.ranks.rank == 0:
-            self._write_checkpoint()
+            self._write_checkpoint(digest)
         self.saved_step = self.done
 
-    def _write_checkpoint(self) -> None:
+    def _write_checkpoint(self, digest: str) -> None:
         epoch, step = self._epoch_and_step()
         dataset = self.client.dataset
         info = CheckpointInfo(
@@ -212,7 +214,7 @@ class Trainer:
             dataset=asdict(dataset.spec),
             network=asdict(self.step.network.spec),
             config_digest=self.config.digest(),
-            weights_digest=weights_digest(self.step.weights),
+            weights_digest=digest,
         )
         folder = self.run.checkpoint_folder(self.config)
         self.checkpoint = str(save_checkpoint(folder, info, self.step.state(), self.config.keep_checkpoint_max))

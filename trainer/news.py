@@ -19,7 +19,7 @@ def news_file(folder: Path, name: str) -> Path:
 
 
 class NewsWriter:
-    """The process's side. Kinds of news: born, begun, listening, row, ended, failed."""
+    """The process's side. Kinds of news: born, begun, listening, row, warned, ended, failed."""
 
     def __init__(self, file: Path) -> None:
         self._file = file.open("a", buffering=1)

@@ -5,6 +5,7 @@ every server of the table has a `pod_ip`, which no generator writes. Hence the d
 what came of it.
 """
 
+import os
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from trainer.rank_table import RankedDevice, RankTable, Server
 LOOPBACK = "127.0.0.1"
 DEFAULT_MASTER_PORT = 8118
 "For several hosts, which must agree on it; the port that MindSpore's launcher takes by default."
+
+
+_PORTS = range(20_000, 32_000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,11 +89,22 @@ def place_by_table(table: RankTable, node: int | None, master_addr: str | None, 
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
+    """A port that nobody listens on at the moment, and another one for each process that asks.
+
+    It lies below those that the kernel gives to outgoing connections: one of them could have it before the scheduler,
+    which takes seconds to start.
+    """
+    own = os.getpid() % len(_PORTS)
+    return next(port for port in (*_PORTS[own:], *_PORTS[:own]) if _is_free(port))
+
+
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
 
 
 def _address_of(server: Server, number: int) -> str:

@@ -6,8 +6,15 @@ import signal
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 _PR_SET_PDEATHSIG = 1
+
+
+class _Stat(NamedTuple):
+    pid: int
+    state: str
+    parent: int
 
 
 def die_with_parent(parent: int) -> None:
@@ -19,11 +26,14 @@ def die_with_parent(parent: int) -> None:
 
 def is_alive(pid: int) -> bool:
     """Whether the process runs; one that only waits to be reaped does not."""
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] not in ("Z", "X")
+    found = _stat(pid)
+    return found is not None and found.state not in ("Z", "X")
+
+
+def children(pid: int) -> list[int]:
+    """The processes that the process `pid` has started and not yet reaped."""
+    stats = [_stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    return [found.pid for found in stats if found is not None and found.parent == pid]
 
 
 def kill_all(pids: Iterable[int], timeout_s: float = 5.0) -> None:
@@ -33,3 +43,12 @@ def kill_all(pids: Iterable[int], timeout_s: float = 5.0) -> None:
         os.kill(pid, signal.SIGKILL)
     while time.monotonic() < deadline and any(is_alive(pid) for pid in left):
         time.sleep(0.02)
+
+
+def _stat(pid: int) -> _Stat | None:
+    """From /proc/PID/stat, whose second field, the program's name, may hold anything; None when it is gone."""
+    try:
+        state, parent = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return None
+    return _Stat(pid, state, int(parent))

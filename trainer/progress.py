@@ -54,7 +54,9 @@ class TrainingProgress:
         """One log interval."""
         if self._bar is not None:
             task = self._bar.task_ids[0]
-            self._bar.update(task, completed=row.step, loss=row.loss, rate=row.images_per_s, wait=_waited(row))
+            self._bar.update(
+                task, completed=row.step, loss=row.loss, rate=row.images_per_s, wait=_waited(row.rank_wait_shares)
+            )
             return
         first = self._first_row = self._first_row or row
         left = "--:--"
@@ -62,14 +64,17 @@ class TrainingProgress:
             left_s = (row.elapsed_s - first.elapsed_s) / (row.step - first.step) * (num_steps - row.step)
             left = f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
         parts = f"step {row.step:>6,}/{num_steps:,}", f"loss {row.loss:8.4f}", f"{row.images_per_s:5,.0f} images/s"
-        print("  ".join((*parts, f"wait {_waited(row):>5}", f"{left} left")), file=sys.stderr, flush=True)
+        print(
+            "  ".join((*parts, f"wait {_waited(row.rank_wait_shares):>5}", f"{left} left")), file=sys.stderr, flush=True
+        )
 
     def finish(self, summary: Summary) -> None:
         """The last words of a run, on stdout."""
         if self._bar is not None:
             self._bar.stop()
         done = "trained" if summary.steps == summary.num_steps else "stopped after"
-        rate = f": {summary.images_per_s:,.0f} images/s, waited for data {summary.wait_share:.1%} of the time"
+        waited = f"waited for data {_waited(summary.rank_wait_shares)} of the time"
+        rate = f": {summary.images_per_s:,.0f} images/s, {waited}"
         print(f"{done} {summary.steps:,} steps in {summary.train_s:,.0f} s{rate if summary.images_per_s else ''}")
         print(f"checkpoint  {summary.checkpoint or 'none, as save_checkpoint asks'}")
         print(f"weights     {summary.weights_digest}")
@@ -81,7 +86,6 @@ class TrainingProgress:
             print("next        the same command with --resume")
 
 
-def _waited(row: MetricsRow) -> str:
-    """The share, and which rank keeps the others waiting when there are others."""
-    shares = row.rank_wait_shares
-    return f"{row.wait_share:.1%}" + (f" (rank {shares.index(max(shares))})" if len(shares) > 1 else "")
+def _waited(shares: list[float]) -> str:
+    """The largest share, and which rank keeps the others waiting when there are others."""
+    return f"{max(shares):.1%}" + (f" (rank {shares.index(max(shares))})" if len(shares) > 1 else "")

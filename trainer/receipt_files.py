@@ -1,6 +1,7 @@
 """The files of receipts: what each rank really consumed, written as it happens.
 
-RUN/receipts/rank-N.jsonl holds one line where reading began (at first and after every restart) and one line per step.
+RUN/receipts/rank-N.jsonl holds one line where reading began (at first and after every restart), one line per step, and
+one line with the digest of the rank's weights before every checkpoint.
 What surprises: lines after the checkpoint that a run resumes from are cut, because those steps are taken again.
 """
 
@@ -72,6 +73,15 @@ class Receipt:
         return cls(step=step, num=len(indices), first=int(indices[0]), last=int(indices[-1]), digest=digest_of(indices))
 
 
+@dataclass(frozen=True, kw_only=True)
+class WeightsNote:
+    """What a rank's weights were when a checkpoint was to be written."""
+
+    step: int
+    "Steps done since the start of training."
+    weights_digest: str
+
+
 class ReceiptWriter:
     """Writes one rank's receipts; every line leaves the process at once, so no kill can lose it."""
 
@@ -89,8 +99,9 @@ class ReceiptWriter:
         """Notes the samples of a step that has been taken."""
         self._write(asdict(Receipt.of(step, indices)))
 
-    def sync(self) -> None:
-        """Brings the lines to the disk; before a checkpoint, which must not know more than the receipts."""
+    def note_weights(self, step: int, weights_digest: str) -> None:
+        """Notes the weights and brings all lines to the disk; before a checkpoint, which must not know more."""
+        self._write(asdict(WeightsNote(step=step, weights_digest=weights_digest)))
         os.fsync(self._file.fileno())
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.command import CommandParser, run
 from shared.errors import DataLoss, UsageError
 from trainer.config import load_config
-from trainer.receipt_files import FOLDER, Reading, Receipt, digest_of, read_lines, receipt_files
+from trainer.receipt_files import FOLDER, Reading, Receipt, WeightsNote, digest_of, read_lines, receipt_files
 
 _EXAMPLES = """\
 examples:
@@ -47,11 +47,15 @@ class Proof:
     digest: str
     "SHA-256 over the indices of all global batches in order; the same for any number of ranks."
     restarts: int
+    checkpoints: int
+    "At which all ranks noted the digest of their weights."
+    parted: int
+    "Checkpoints at which a rank noted other weights than the others, or none."
 
     @property
     def holds(self) -> bool:
-        """Whether every sample of every step was delivered exactly once."""
-        return self.missing == self.duplicated == 0
+        """Whether every sample of every step was delivered exactly once, to ranks with the same weights."""
+        return self.missing == self.duplicated == self.parted == 0
 
 
 class Receipts:
@@ -64,6 +68,7 @@ class Receipts:
             what = "receipts" if not files else "finished checkpoint"
             raise UsageError(f"{run_dir} holds no {what}; give the --run-dir of a training run")
         self.by_step: dict[int, list[tuple[Reading, Receipt]]] = defaultdict(list)
+        self.weights: dict[int, list[tuple[Reading, WeightsNote]]] = defaultdict(list)
         self.restarts = -1
         self.facts: Reading | None = None
         for path in files:
@@ -94,6 +99,8 @@ class Receipts:
             duplicated=duplicated,
             digest=hasher.hexdigest(),
             restarts=self.restarts,
+            checkpoints=len(self.weights),
+            parted=sum(map(_have_parted, self.weights.values())),
         )
 
     def times_delivered(self, step: int) -> NDArray[np.int64]:
@@ -134,9 +141,21 @@ class Receipts:
                 if self.facts is not None and self.facts != reading.order_facts():
                     raise DataLoss(f"{path} is of another run than the receipts beside it: its reading order differs")
                 self.facts = reading.order_facts()
+            elif reading is not None and "weights_digest" in values:
+                note = WeightsNote(**values)
+                if note.step <= self.steps:
+                    self.weights[note.step].append((reading, note))
             elif reading is not None:
                 receipt = _RECEIPT.validate_python(values)
                 self.by_step[receipt.step].append((reading, receipt))
+
+
+def _have_parted(notes: Sequence[tuple[Reading, WeightsNote]]) -> bool:
+    """Whether the ranks of one checkpoint noted different weights, or not all of them any."""
+    ranks = {reading.rank for reading, _ in notes}
+    return len({note.weights_digest for _, note in notes}) > 1 or len(ranks) < max(
+        reading.ranks for reading, _ in notes
+    )
 
 
 def main(argv: Sequence[str]) -> int:
@@ -162,6 +181,8 @@ def main(argv: Sequence[str]) -> int:
         print(f"missing     {proof.missing:,}")
         print(f"duplicated  {proof.duplicated:,}")
         print(f"digest      {proof.digest}")
+        same = proof.checkpoints - proof.parted
+        print(f"weights     the same on all ranks at {same:,} of {proof.checkpoints:,} checkpoints")
     return 0 if proof.holds else 1
 
 

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.errors import UsageError
-from shared.nn.checkpoint import list_checkpoints
 from trainer.config import TrainerConfig, dump_config, load_config
 from trainer.receipt_files import FOLDER
 
@@ -51,6 +50,8 @@ class Summary:
     images_per_s: float
     wait_share: float
     "Of the rank that waited longest."
+    rank_wait_shares: list[float]
+    "One per rank."
     checkpoint: str
     "The newest; empty when none was asked for."
     weights_digest: str
@@ -78,7 +79,11 @@ class RunDir:
             self.path.mkdir(parents=True, exist_ok=True)
             self.config_file.write_text(dump_config(config))
         except OSError as error:
-            raise UsageError(f"cannot write the run directory {self.path}: {error.strerror}") from error
+            raise self.unwritable(error) from error
+
+    def unwritable(self, error: OSError) -> UsageError:
+        """What to raise when the directory cannot be written."""
+        return UsageError(f"cannot write the run directory {self.path}: {error.strerror}")
 
     def reopen(self, file: Path | None, overrides: Sequence[str]) -> TrainerConfig:
         """The configuration of the run to go on with; what is given again may not differ."""
@@ -98,6 +103,9 @@ class RunDir:
 
     def newest_checkpoint(self, config: TrainerConfig) -> Path | None:
         """Where to go on, if the run came that far."""
+        # MindSpore takes seconds to import: --help, a mistyped key and the launcher do without.
+        from shared.nn.checkpoint import list_checkpoints
+
         found = list_checkpoints(self.checkpoint_folder(config))
         return found[-1] if found else None
 

@@ -40,14 +40,14 @@ def _begin(run_dir: Path, cursor: int) -> Path:
     return run_dir
 
 
-def _consume(run_dir: Path, ranks: int, resumed_after: int, last_step: int) -> None:
-    """As `ranks` ranks do that read steps resumed_after+1 to last_step."""
+def _consume(run_dir: Path, ranks: int, resumed_after: int, last_step: int, weights: str = "aaaa") -> None:
+    """As `ranks` ranks do that read steps resumed_after+1 to last_step; weights: at the end, a letter for each."""
     for rank in range(ranks):
         reading = _reading(rank, ranks, resumed_after)
         writer = ReceiptWriter(run_dir / "receipts", reading)
         for step in range(resumed_after + 1, last_step + 1):
             writer.add(step, reading.indices(step))
-        writer.sync()
+        writer.note_weights(last_step, weights[rank])
         writer.close()
 
 
@@ -101,11 +101,25 @@ def test_what_does_not_add_up_is_counted_and_ends_with_code_1(
     assert found["delivered"] == 9 * BATCH - missing
 
 
+@pytest.mark.parametrize(("weights", "forgets"), [("ab", False), ("aa", True)])
+def test_ranks_with_other_weights_or_none_at_a_checkpoint_are_no_proof(
+    weights: str, forgets: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _consume(_begin(tmp_path, 9), 2, 0, 4)
+    _consume(tmp_path, 2, 4, 9, weights)
+    if forgets:
+        file = tmp_path / "receipts" / "rank-1.jsonl"
+        file.write_text("".join(file.read_text().splitlines(keepends=True)[:-1]))
+    assert main([str(tmp_path)]) == 1
+    assert "weights     the same on all ranks at 1 of 2 checkpoints" in capsys.readouterr().out
+
+
 def test_a_proof_prints_what_it_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _consume(_begin(tmp_path, 9), 2, 0, 9)
     assert main([str(tmp_path)]) == 0
     out = capsys.readouterr().out
     assert "delivered   72 of 72 samples" in out
+    assert "weights     the same on all ranks at 1 of 1 checkpoints" in out
     assert main([str(tmp_path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert found.keys() >= {"ranks", "epochs", "steps", "delivered", "missing", "duplicated", "digest"}
