@@ -59,10 +59,12 @@ def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
     try:
         context.load_cert_chain(cert, key, password=lambda: "")
     except OSError as error:
-        if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
-            raise UsageError(
-                f"the key {key} does not belong to the certificate {cert}; take both of one set"
-            ) from error
+        reason = error.reason if isinstance(error, ssl.SSLError) else None
+        if reason == "KEY_VALUES_MISMATCH":
+            problem = f"the key {key} does not belong to the certificate {cert}"
+            raise UsageError(f"{problem}; give the two that were made together") from error
+        if reason is not None:
+            raise _unusable(cert, reason) from error
         raise UsageError(f"{key} must hold a private key in PEM (-----BEGIN PRIVATE KEY-----), and has none") from error
 
 
@@ -85,8 +87,13 @@ def _shown(
     except ssl.SSLCertVerificationError as error:
         raise UsageError(f"the certificate {cert} cannot be used: {error.verify_message}; renew it") from error
     except ssl.SSLError as error:
-        raise UsageError(f"the certificate {cert} cannot be used: {error.reason or error}; make another") from error
+        raise _unusable(cert, error.reason) from error
     return sides[0 if of_server else 1].getpeercert() or {}
+
+
+def _unusable(cert: Path, reason: str) -> UsageError:
+    words = reason.lower().replace("_", " ")
+    return UsageError(f"the certificate {cert} cannot be used: {words}; make another")
 
 
 def _shake(side: ssl.SSLObject) -> None:

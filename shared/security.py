@@ -20,7 +20,7 @@ from shared.listen import is_loopback
 from shared.tokens import HEADER, SCHEME, read_tokens
 from shared.watched import Watched
 
-_HUNG_UP = "socket closed", "connection reset by peer"
+_HUNG_UP = "socket closed", "connection reset", "broken pipe"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,7 @@ class Security:
 
     def suspicion(self, reason: str) -> str:
         """The end of a sentence for a service that ends connections without a word; empty for other reasons."""
-        if reason not in _HUNG_UP:
+        if not any(words in reason for words in _HUNG_UP):
             return ""
         if self.tls_ca is None:
             return "; if it wants TLS, give --tls-ca"

@@ -80,6 +80,20 @@ def test_each_override_changes_services_that_there_are(name: str) -> None:
             parse(words_of(image, found["command"]))
 
 
+def test_with_certificates_nothing_speaks_plain_text_and_the_health_check_has_its_own() -> None:
+    found = services(".compose/tls.yml")
+    datagen = parse(words_of("captcha-datagen", found["datagen"]["command"]))
+    assert datagen.tls_cert
+    assert datagen.tls_client_ca
+    assert datagen.token_file
+    assert not datagen.insecure
+    cmd, python, minus_m, *words = found["datagen"]["healthcheck"]["test"]
+    assert (cmd, python, minus_m) == ("CMD", "python", "-m")
+    readers = [parse(words_of("captcha-trainer", found[reader]["command"])) for reader in ("train", "evaluate")]
+    assert {reader.token_file for reader in readers} == {datagen.token_file}
+    assert {reader.tls_cert for reader in (*readers, parse(words))} == {readers[0].tls_cert}
+
+
 @pytest.mark.parametrize("name", DOCKERFILES)
 def test_each_image_checks_hashes_and_runs_as_nobody_special(name: str) -> None:
     build, final = (CHECKOUT / name).read_text().split("FROM ${BASE}\n")

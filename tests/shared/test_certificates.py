@@ -1,14 +1,25 @@
 """PEM files: what is wrong with one is said in one line that names it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import trustme
-from cryptography.hazmat.primitives import serialization
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import NameOID
 
 from shared.certificates import read_authorities, read_certified_key
 from shared.errors import UsageError
-from tests.certificates import Office, expired, not_yet_valid, write_pair
+from tests.certificates import DAY, Office, expired, not_yet_valid, write_pair
 
 
 @pytest.fixture
@@ -55,11 +66,21 @@ def test_a_key_of_another_certificate_is_refused(office: Office) -> None:
     assert problem(office.cert, office.client_key).startswith(words)
 
 
-@pytest.mark.parametrize("style", [serialization.PrivateFormat.PKCS8, serialization.PrivateFormat.TraditionalOpenSSL])
-def test_an_encrypted_key_is_refused_and_never_asked_for(office: Office, style: serialization.PrivateFormat) -> None:
-    key = serialization.load_pem_private_key(office.key.read_bytes(), None)
-    secret = serialization.BestAvailableEncryption(b"open sesame")
-    office.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, style, secret))
+def test_a_certificate_of_a_key_that_is_too_small_is_refused(tmp_path: Path) -> None:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    small, now = rsa.generate_private_key(65537, 1024), datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, small.public_key(), 1, now - DAY, now + DAY).sign(small, SHA256())
+    cert, key = tmp_path / "cert", tmp_path / "key"
+    cert.write_bytes(made.public_bytes(Encoding.PEM))
+    key.write_bytes(small.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    assert problem(cert, key).startswith(f"the certificate {cert} cannot be used: ")
+
+
+@pytest.mark.parametrize("style", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_encrypted_key_is_refused_and_never_asked_for(office: Office, style: PrivateFormat) -> None:
+    key = load_pem_private_key(office.key.read_bytes(), None)
+    secret = BestAvailableEncryption(b"open sesame")
+    office.key.write_bytes(key.private_bytes(Encoding.PEM, style, secret))
     assert f"the key file {office.key} is encrypted" in problem(office.cert, office.key)
 
 
