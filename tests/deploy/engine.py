@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 CHECKOUT = Path(__file__).parents[2]
-_PORTS = "15051-15059"
+_PORTS = {"DATAGEN_PORTS": "15051-15059", "METRICS_PORTS": "15061-15069"}
 _PROBE = """
 import json, os, pathlib, shutil, importlib.util
 def can_write(folder):
@@ -91,15 +91,15 @@ class Project:
 
     def environment(self, **more: str) -> dict[str, str]:
         """What compose is started with."""
-        return {**os.environ, "COMPOSE_PROJECT_NAME": self.name, "DATAGEN_PORTS": _PORTS, **more}
+        return {**os.environ, "COMPOSE_PROJECT_NAME": self.name, **_PORTS, **more}
 
     def replicas(self) -> list[str]:
         """The containers of the service."""
         return self.compose("ps", "-q", "datagen").stdout.split()
 
-    def target(self, container: str) -> str:
+    def target(self, container: str, port: int = 50051) -> str:
         """Where a client of this host finds a replica."""
-        return docker("port", container, "50051/tcp").splitlines()[0]
+        return docker("port", container, f"{port}/tcp").splitlines()[0]
 
     def run(self, service: str, *, check: bool = True, **environment: str) -> str:
         """Runs a service to its end as a container of that name; all that it printed."""

@@ -72,6 +72,22 @@ def test_readers_find_the_service_under_its_name_and_port() -> None:
         assert split_target(target) == [f"dns:///datagen:{listen.rpartition(':')[2]}"]
 
 
+def test_prometheus_asks_where_the_service_tells() -> None:
+    found = services(BASE)
+    jobs = yaml.safe_load((CHECKOUT / ".observe/prometheus.yml").read_text())["scrape_configs"]
+    places = {(name, place["port"]) for job in jobs for place in job["dns_sd_configs"] for name in place["names"]}
+    port = int(parse(words_of("captcha-datagen", found["datagen"]["command"])).metrics_listen.rpartition(":")[2])
+    assert ("datagen", port) in places
+    assert {name for name, _ in places} <= found.keys()
+
+
+@pytest.mark.parametrize("service", ["prometheus", "grafana"])
+def test_what_is_mounted_for_the_observers_is_there(service: str) -> None:
+    sources = [volume.partition(":")[0] for volume in services(BASE)[service]["volumes"]]
+    assert [source for source in sources if source.startswith("./") and not (CHECKOUT / source).exists()] == []
+    assert any(source.startswith("./") for source in sources)
+
+
 @pytest.mark.parametrize("name", OVERRIDES)
 def test_each_override_changes_services_that_there_are(name: str) -> None:
     for service, found in services(f".compose/{name}").items():

@@ -5,16 +5,22 @@ The tests are one story and run in this order: build, look around, train, store,
 
 import os
 import re
+import secrets
 import signal
 import time
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+import trustme
 
 from datagen_server.fingerprint import fingerprint
 from datagen_server.shards.manifest import Manifest
 from shared.client import connect
+from shared.errors import StreamingError, Unavailable
+from shared.security import Security
 from shared.spec import DatasetSpec
 from tests.deploy.engine import Project, docker, health, inspect, logs, wait_until
 
@@ -88,6 +94,8 @@ def test_the_service_is_healthy_and_serves_the_pixels_of_this_checkout(project: 
     with connect(project.target(replica)) as client:
         assert client.source == "rendered"
         assert client.dataset.fingerprint == fingerprint(DatasetSpec(seed=0))
+    with urlopen(f"http://{project.target(replica, 9464)}/metrics", timeout=60) as answer:
+        assert b"grpc_server_handled_total" in answer.read()
 
 
 def test_a_trainer_trains_20_steps_and_the_evaluator_reports(project: Project, replica: str) -> None:
@@ -97,6 +105,19 @@ def test_a_trainer_trains_20_steps_and_the_evaluator_reports(project: Project, r
     assert "trained 20 steps" in trained
     assert "coverage          10,000/10,000 samples, each once" in evaluated
     assert "/runs/run/report" in evaluated
+
+
+def test_with_tls_readers_show_a_token_and_strangers_are_refused(project: Project, replica: str) -> None:
+    _write_certificates(project.directory / "certs")
+    files = "docker-compose.yml:.compose/tls.yml"
+    project.compose("up", "-d", "datagen", COMPOSE_FILE=files)
+    (secured,) = project.replicas()
+    wait_until(lambda: health(secured) == "healthy", "health to turn good over TLS")
+    assert "trained 5 steps" in project.run("train", TRAIN="--steps 5", RUN="secured", COMPOSE_FILE=files)
+    with pytest.raises(Unavailable):
+        connect(project.target(secured))
+    with pytest.raises(StreamingError, match="token"):
+        connect(project.target(secured), security=Security(tls_ca=project.directory / "certs" / "ca.pem"))
 
 
 def test_three_replicas_are_killed_in_turn_and_training_goes_on(project: Project, replica: str) -> None:
@@ -157,6 +178,20 @@ def test_every_container_that_ran_was_confined(project: Project) -> None:
         assert (host["CapDrop"], host["CapAdd"] or [], host["Privileged"]) == (["ALL"], [], False)
         assert any(option.startswith("no-new-privileges") for option in host["SecurityOpt"])
     assert {container["Config"]["Labels"]["com.docker.compose.service"] for container in containers} == set(SERVICES)
+
+
+def _write_certificates(folder: Path) -> None:
+    folder.mkdir()
+    authority = trustme.CA()
+    certificate = authority.issue_cert("datagen", "localhost", "127.0.0.1")
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
+    certificate.private_key_pem.write_to_path(folder / "server.key")
+    (folder / "token").write_text(f"{secrets.token_hex(32)}\n")
+    for file in folder.iterdir():
+        file.chmod(0o600)
+        if not os.getuid():
+            os.chown(file, 1000, 1000)
 
 
 def _has_done(container: str, num_steps: int) -> bool:

@@ -106,9 +106,17 @@ def test_port_probes_service_and_target_mean_the_same_server(tmp_path: Path) -> 
     assert split_target(target) == [target]
 
 
+def test_metrics_are_where_prometheus_is_told(tmp_path: Path) -> None:
+    listen = parse(words_of("Deployment/datagen", tmp_path)).metrics_listen
+    told = PODS["Deployment/datagen"]["metadata"]["annotations"]["prometheus.io/port"]
+    ports = {place["name"]: place["containerPort"] for place in container_of("Deployment/datagen")["ports"]}
+    assert listen.rpartition(":")[2] == told == str(ports["metrics"])
+
+
 def test_the_network_policy_lets_the_trainer_in() -> None:
-    (rule,) = OBJECTS["NetworkPolicy/datagen"]["spec"]["ingress"]
+    rule, _ = OBJECTS["NetworkPolicy/datagen"]["spec"]["ingress"]
     (peer,) = rule["from"]
+    assert rule["ports"] == [{"port": "grpc"}]
     assert peer["podSelector"]["matchLabels"].items() <= PODS["Job/train"]["metadata"]["labels"].items()
 
 
