@@ -13,7 +13,6 @@ from PIL import Image
 from datagen_server.health import check_health
 from datagen_server.logs import start_logging
 from datagen_server.options import open_source
-from datagen_server.page.app import status_app
 from datagen_server.page.server import PageServer
 from datagen_server.preview import contact_sheet
 from datagen_server.security import ServerSecurity
@@ -34,6 +33,9 @@ _LOG = logging.getLogger(__name__)
 
 def serve(options: argparse.Namespace) -> int:
     """Serves until told to stop: 0 after SIGTERM or the end of standard input, 130 after Ctrl-C."""
+    # Only this command needs Flask, which would be a third of what a health check costs.
+    from datagen_server.page.app import status_app
+
     start_logging(options.log_format)
     security = ServerSecurity(
         cert=options.tls_cert, key=options.tls_key, client_ca=options.tls_client_ca, token_file=options.token_file

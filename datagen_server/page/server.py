@@ -2,13 +2,15 @@
 
 import threading
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from flask import Flask
 from waitress import wasyncore
 from waitress.server import create_server
 
 from shared.listen import Listen
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 _THREADS = 4
 _MAX_CONNECTIONS = 64
@@ -18,7 +20,7 @@ _CLOSING_CHECKS_S = 0.2
 class PageServer:
     """A listening server of `app`, from `with` to the end of the block."""
 
-    def __init__(self, app: Flask, listen: Listen) -> None:
+    def __init__(self, app: "Flask", listen: Listen) -> None:
         """Raises `UsageError` when nobody could listen there."""
         self._connections: dict[int, object] = {}
         socket = listen.bind()

@@ -72,12 +72,13 @@ def test_readers_find_the_service_under_its_name_and_port() -> None:
         assert split_target(target) == [f"dns:///datagen:{listen.rpartition(':')[2]}"]
 
 
-def test_prometheus_asks_where_the_service_tells() -> None:
+def test_prometheus_asks_where_services_and_trainers_tell() -> None:
     found = services(BASE)
     jobs = yaml.safe_load((CHECKOUT / ".observe/prometheus.yml").read_text())["scrape_configs"]
     places = {(name, place["port"]) for job in jobs for place in job["dns_sd_configs"] for name in place["names"]}
-    port = int(parse(words_of("captcha-datagen", found["datagen"]["command"])).metrics_listen.rpartition(":")[2])
-    assert ("datagen", port) in places
+    for service in ("datagen", "train"):
+        listen = parse(words_of(found[service]["image"], found[service]["command"])).metrics_listen
+        assert (service, int(listen.rpartition(":")[2])) in places
     assert {name for name, _ in places} <= found.keys()
 
 

@@ -5,8 +5,9 @@ The tests are one story and run in this order: build, look around, train, store,
 
 import os
 import re
-import secrets
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -14,13 +15,12 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-import trustme
 
 from datagen_server.fingerprint import fingerprint
 from datagen_server.shards.manifest import Manifest
 from shared.client import connect
-from shared.errors import StreamingError, Unavailable
-from shared.security import Security
+from shared.errors import AccessDenied, Unavailable
+from shared.security import PLAIN, Security
 from shared.spec import DatasetSpec
 from tests.deploy.engine import Project, docker, health, inspect, logs, wait_until
 
@@ -107,17 +107,20 @@ def test_a_trainer_trains_20_steps_and_the_evaluator_reports(project: Project, r
     assert "/runs/run/report" in evaluated
 
 
-def test_with_tls_readers_show_a_token_and_strangers_are_refused(project: Project, replica: str) -> None:
-    _write_certificates(project.directory / "certs")
+def test_with_certificates_readers_prove_who_they_are_and_strangers_are_refused(
+    project: Project, replica: str
+) -> None:
+    certs = project.directory / "certs"
+    _make_certs(certs)
     files = "docker-compose.yml:.compose/tls.yml"
     project.compose("up", "-d", "datagen", COMPOSE_FILE=files)
     (secured,) = project.replicas()
     wait_until(lambda: health(secured) == "healthy", "health to turn good over TLS")
     assert "trained 5 steps" in project.run("train", TRAIN="--steps 5", RUN="secured", COMPOSE_FILE=files)
-    with pytest.raises(Unavailable):
-        connect(project.target(secured))
-    with pytest.raises(StreamingError, match="token"):
-        connect(project.target(secured), security=Security(tls_ca=project.directory / "certs" / "ca.pem"))
+    known = Security(tls_ca=certs / "ca.pem", tls_cert=certs / "client.pem", tls_key=certs / "client.key")
+    for stranger, problem in ((PLAIN, Unavailable), (known, AccessDenied)):
+        with pytest.raises(problem):
+            connect(project.target(secured), security=stranger)
 
 
 def test_three_replicas_are_killed_in_turn_and_training_goes_on(project: Project, replica: str) -> None:
@@ -180,18 +183,12 @@ def test_every_container_that_ran_was_confined(project: Project) -> None:
     assert {container["Config"]["Labels"]["com.docker.compose.service"] for container in containers} == set(SERVICES)
 
 
-def _write_certificates(folder: Path) -> None:
-    folder.mkdir()
-    authority = trustme.CA()
-    certificate = authority.issue_cert("datagen", "localhost", "127.0.0.1")
-    authority.cert_pem.write_to_path(folder / "ca.pem")
-    certificate.cert_chain_pems[0].write_to_path(folder / "server.pem")
-    certificate.private_key_pem.write_to_path(folder / "server.key")
-    (folder / "token").write_text(f"{secrets.token_hex(32)}\n")
-    for file in folder.iterdir():
-        file.chmod(0o600)
+def _make_certs(folder: Path) -> None:
+    """As `make certs`, and then the containers' user owns what only its owner can read."""
+    subprocess.run([sys.executable, "-m", "tests.make_certs", "--out", folder], check=True, capture_output=True)
+    for path in (folder, *folder.iterdir()):
         if not os.getuid():
-            os.chown(file, 1000, 1000)
+            os.chown(path, 1000, 1000)
 
 
 def _has_done(container: str, num_steps: int) -> bool:
