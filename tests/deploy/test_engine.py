@@ -107,9 +107,7 @@ def test_a_trainer_trains_20_steps_and_the_evaluator_reports(project: Project, r
     assert "/runs/run/report" in evaluated
 
 
-def test_with_certificates_readers_prove_who_they_are_and_strangers_are_refused(
-    project: Project, replica: str
-) -> None:
+def test_with_certificates_readers_prove_who_they_are_and_strangers_are_refused(project: Project, replica: str) -> None:
     certs = project.directory / "certs"
     _make_certs(certs)
     files = "docker-compose.yml:.compose/tls.yml"
