@@ -12,12 +12,12 @@ class CtcLoss(nn.Cell):
 
     def __init__(self, num_frames: int, batch_size: int, max_length: int) -> None:
         super().__init__()
-        cells = [(row, column) for row in range(batch_size) for column in range(max_length)]
-        self.cells = ms.Tensor(cells, ms.int64)
+        places = [(row, column) for row in range(batch_size) for column in range(max_length)]
+        self.places = ms.Tensor(places, ms.int64)
         self.lengths = ms.Tensor([num_frames] * batch_size, ms.int32)
         self.ctc = ops.CTCLoss()
 
     def construct(self, logits: ms.Tensor, labels: ms.Tensor) -> ms.Tensor:
         """See the class."""
-        loss, _ = self.ctc(ops.cast(logits, ms.float32), self.cells, labels.reshape(-1), self.lengths)
+        loss, _ = self.ctc(ops.cast(logits, ms.float32), self.places, labels.reshape(-1), self.lengths)
         return loss

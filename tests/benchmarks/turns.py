@@ -40,7 +40,7 @@ class Reading:
         return self.server_cpu_s + self.reader_cpu_s
 
 
-class _Process:
+class Child:
     """A child that prints a line when it is ready. What it logs is shown only when it fails."""
 
     def __init__(self, command: Sequence[str]) -> None:
@@ -51,11 +51,13 @@ class _Process:
         self.ready_line = self.answer()
 
     def tell(self, line: str) -> None:
+        """Writes a line to it."""
         assert self._child.stdin is not None
         self._child.stdin.write(f"{line}\n")
         self._child.stdin.flush()
 
     def answer(self) -> str:
+        """The next line that it prints."""
         assert self._child.stdout is not None
         if not (line := self._child.stdout.readline()):
             self._log.seek(0)
@@ -68,6 +70,7 @@ class _Process:
         return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
 
     def close(self) -> None:
+        """Ends its input, and so it."""
         assert self._child.stdin is not None
         assert self._child.stdout is not None
         self._child.stdin.close()
@@ -85,8 +88,8 @@ class Side:
     """One way to stream: a server, and readers that share each epoch."""
 
     name: str
-    server: _Process
-    readers: Sequence[_Process]
+    server: Child
+    readers: Sequence[Child]
 
     def turn(self, epochs: int) -> Reading:
         """Lets all readers read that many epochs, at the same time."""
@@ -106,11 +109,11 @@ class Side:
 def opened(name: str, server: Sequence[str], readers: Sequence[Sequence[str]]) -> Iterator[Side]:
     """Starts a side. In the readers' commands SERVER stands for the last word of the line that the server prints."""
     with ExitStack() as stack:
-        server_process = _Process(server)
+        server_process = Child(server)
         stack.callback(server_process.close)
         target, reader_processes = server_process.ready_line.split()[-1], []
         for command in readers:
-            reader_processes.append(_Process([word.replace("SERVER", target) for word in command]))
+            reader_processes.append(Child([word.replace("SERVER", target) for word in command]))
             stack.callback(reader_processes[-1].close)
         yield Side(name, server_process, reader_processes)
 
