@@ -8,7 +8,7 @@ LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long fuzz test-pages compose-test check protos lock certs bench bench-peer clean
+.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos lock certs bench bench-peer clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -30,6 +30,9 @@ test-long: $(READY) ## the tests that take minutes: kills, freezes, slow readers
 test-pages: $(READY) ## the pages in Debian's Chromium, which must be there
 	@test -x /usr/bin/chromium || { echo "make test-pages needs /usr/bin/chromium: apt-get install chromium" >&2; exit 2; }
 	$(BIN)/python -m pytest -m pages
+
+chaos: $(READY) ## the promises under fire: kills, freezes, network faults, damage; a table and one JSON line
+	@$(BIN)/python -m tests.chaos
 
 fuzz: $(READY) ## coverage-guided fuzzing of every decoder, ten minutes each
 	@$(BIN)/python -m tests.fuzz --seconds 600

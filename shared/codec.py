@@ -19,6 +19,8 @@ from shared.errors import DataLoss
 _ZSTD_LEVEL = -1
 # Making a compressor costs as much as compressing an image; one serves one thread.
 _LOCAL = threading.local()
+# Pillow's words for a picture that claims to be huge; the second is raised where warnings are errors.
+_BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning
 
 
 class Codec(Enum):
@@ -54,7 +56,7 @@ def decode(records: Sequence[bytes | memoryview], codec: Codec, shape: tuple[int
     for number, record in enumerate(records):
         try:
             images[number] = _decode_one(record, codec, shape, decompressor)
-        except (OSError, ValueError, SyntaxError, zstandard.ZstdError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError, zstandard.ZstdError, *_BOMBS) as error:
             raise DataLoss(f"record {number} of {len(records)} is not a {codec.value} image: {error}") from error
     return images
 

@@ -30,6 +30,9 @@ from shared.spec import Dataset, DatasetSpec
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _MAX_VALUE_BYTES = 2**26
+_BOMBS = Image.DecompressionBombError, Image.DecompressionBombWarning
+_MAX_SIDE = 1024
+"As in a `DatasetSpec`."
 _ONLY_SPLIT = "train"
 
 
@@ -118,10 +121,12 @@ class OcrFile:
         key = image_key(index)
         try:
             with Image.open(io.BytesIO(self._value(key)), formats=_FORMATS) as picture:
+                if max(picture.size) > _MAX_SIDE:  # Before it is decoded: a few bytes can claim gigabytes.
+                    raise ValueError(f"it has {picture.width}x{picture.height} pixels, more than {_MAX_SIDE} a side")
                 if shape and (picture.height, picture.width) != shape[:2]:
                     raise ValueError(f"it has {picture.width}x{picture.height} pixels, not {shape[1]}x{shape[0]}")
                 return np.asarray(picture.convert("RGB"))
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError, *_BOMBS) as error:
             raise DataLoss(f"{self._path}: {key.decode()} cannot be used as an image: {error}") from error
 
     def sha256(self) -> str:

@@ -23,6 +23,7 @@ from shared.codec import Codec
 from shared.errors import DataLoss
 from shared.spec import DatasetSpec
 from tests.datagen_server.shards.building import build, plan_of, with_foreign_fingerprint
+from tests.outcomes import OpenOutcome
 from tests.services import ServiceProcess
 
 SPEC = DatasetSpec()
@@ -91,6 +92,11 @@ class Victim:
             assert self.path.read_bytes() == self.original
         self.path.write_bytes(self.original)
 
+    def told(self) -> str:
+        """The figures for people."""
+        renderer = "same" if self.can_heal else "foreign"
+        return f"{renderer} renderer: {self.figures['healed']:,} healed, {self.figures['refused']:,} refused"
+
     def record_at(self, offset: int) -> int | None:
         """The index of the record that the byte at `offset` belongs to."""
         for index, (start, size) in enumerate(self.places):
@@ -139,19 +145,25 @@ def test_cut_files_are_healed_or_refused_named_and_repaired(victims: list[Victim
 
 
 @pytest.mark.long
-def test_a_thousand_flipped_bytes(victims: list[Victim]) -> None:
-    flip_bytes(victims, 1000, seed=2)
-    for victim in victims:
-        print(f"\n{'same' if victim.can_heal else 'foreign'} renderer, 1,000 flipped bytes: {victim.figures}")
+@pytest.mark.timeout(900)
+def test_a_thousand_flipped_bytes(victims: list[Victim], outcome: OpenOutcome) -> None:
+    with outcome(promise="5, 6", what="a flipped byte in a shard: named, healed or refused, repaired") as result:
+        result.tries = 1000 * len(victims)
+        flip_bytes(victims, 1000, seed=2)
+        result.note = "; ".join(victim.told() for victim in victims)
 
 
 @pytest.mark.long
-def test_a_cut_at_every_page(victims: list[Victim]) -> None:
-    for victim in victims:
-        victim.figures = dict.fromkeys(victim.figures, 0)
-        for size in range(0, len(victim.original), 4096):
-            victim.suffer(cut(size))
-        print(f"\n{'same' if victim.can_heal else 'foreign'} renderer, a cut at every page: {victim.figures}")
+@pytest.mark.timeout(900)
+def test_a_cut_at_every_page(victims: list[Victim], outcome: OpenOutcome) -> None:
+    with outcome(promise="5, 6", what="a shard cut at every page: named, healed or refused, repaired") as result:
+        for victim in victims:
+            victim.figures = dict.fromkeys(victim.figures, 0)
+            sizes = range(0, len(victim.original), 4096)
+            result.tries += len(sizes)
+            for size in sizes:
+                victim.suffer(cut(size))
+        result.note = "; ".join(victim.told() for victim in victims)
 
 
 def test_verify_names_exactly_the_record_that_was_hit(victims: list[Victim]) -> None:

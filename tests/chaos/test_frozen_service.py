@@ -1,51 +1,82 @@
-"""A service that stops in mid-sentence (SIGSTOP) is noticed within seconds and named."""
+"""A service that stops in mid-sentence (SIGSTOP) is noticed within seconds and named, and reading goes on."""
 
 import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.client import connect
+from shared.client import BatchStream, connect
 from shared.errors import Unavailable
+from tests.chaos.readers import TOY, read_epoch
+from tests.outcomes import OpenOutcome, Outcome
 from tests.services import ServiceProcess
 
-TOY = "tests.toy_server", "PORT", "--train", "10000", "--width", "160", "--height", "64"
-LIMIT_S = 15.0
-TRIES = 5
+NOTICED_S = 15.0
+NUM_STEPS = 300
+FREEZE_AT = 100
+AT_ONCE = 5
 
 
-def seconds_to_notice(caplog: pytest.LogCaptureFixture) -> float:
-    """From the freeze until the client says so; the service thaws later, and the stream must go on where it was."""
-    caplog.clear()
-    with ServiceProcess(*TOY) as service, connect(service.target) as client, client.stream("train") as stream:
-        steps = [next(stream).step for _ in range(20)]
-        service.send(signal.SIGSTOP)
-        frozen = time.time()
-        thaw = threading.Timer(LIMIT_S + 3, service.send, [signal.SIGCONT])
-        thaw.start()
-        steps += [batch.step for batch in stream]
-        thaw.join()
-        assert steps == list(range(156))
-        assert service.target in caplog.messages[0]
-    return caplog.records[0].created - frozen
+class Freeze:
+    """Freezes a service at one step; thaws it when the reader has noticed, so that a single one can go on."""
+
+    def __init__(self, service: ServiceProcess, noticed: Outcome) -> None:
+        self._service, self._noticed = service, noticed
+        self._thaw: threading.Thread | None = None
+
+    def __call__(self, step: int, stream: BatchStream) -> None:
+        if step == FREEZE_AT:
+            self._service.send(signal.SIGSTOP)
+            self._thaw = threading.Thread(target=self._watch, args=(stream, time.monotonic()))
+            self._thaw.start()
+        elif step == NUM_STEPS - 1 and self._thaw:
+            self._thaw.join()
+
+    def _watch(self, stream: BatchStream, frozen: float) -> None:
+        with self._noticed.one_try():
+            while not stream.reopened:
+                assert time.monotonic() < frozen + 60, "nobody noticed"
+                time.sleep(0.01)
+            self._noticed.took(time.monotonic() - frozen)
+        self._service.send(signal.SIGCONT)
+
+
+def freeze_once(noticed: Outcome, result: Outcome, *, with_replica: bool) -> None:
+    command = *TOY, str(NUM_STEPS * 64)
+    with result.one_try(), ServiceProcess(*command) as service, ServiceProcess(*command) as replica:
+        target = f"{service.target},{replica.target}" if with_replica else service.target
+        with connect(target) as client:
+            read_epoch(client, result, Freeze(service, noticed))
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
-def test_a_reader_notices_a_frozen_service_in_time_and_names_it(caplog: pytest.LogCaptureFixture) -> None:
-    took_s = [seconds_to_notice(caplog) for _ in range(TRIES)]
-    print(f"\nfrozen service noticed {TRIES} times of {TRIES}, after {min(took_s):.1f} to {max(took_s):.1f} s")
-    assert max(took_s) < LIMIT_S
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("with_replica", [False, True])
+def test_a_frozen_service_is_noticed_in_time(
+    with_replica: bool, outcome: OpenOutcome, caplog: pytest.LogCaptureFixture
+) -> None:
+    where = "a replica stands by" if with_replica else "alone"
+    with (
+        outcome(promise="8", what=f"frozen service (SIGSTOP) noticed, {where}") as noticed,
+        outcome(promise="1, 3", what=f"service frozen and thawed, {where}") as result,
+        ThreadPoolExecutor(AT_ONCE) as threads,
+    ):
+        tries = [threads.submit(freeze_once, noticed, result, with_replica=with_replica) for _ in range(10)]
+        for one in tries:
+            one.result()
+        assert noticed.slowest_s is not None
+        assert noticed.slowest_s < NOTICED_S
+    assert sum("reading on at" in message for message in caplog.messages) >= 10
 
 
 @pytest.mark.long
-def test_a_frozen_service_is_no_answer_to_a_new_reader() -> None:
-    with ServiceProcess(*TOY) as service:
-        service.send(signal.SIGSTOP)
-        started = time.monotonic()
-        with pytest.raises(Unavailable, match=service.target):
-            connect(service.target)
-        took_s = time.monotonic() - started
-        print(f"\nconnecting to a frozen service: refused after {took_s:.1f} s")
-        assert took_s < LIMIT_S
+def test_a_frozen_service_is_no_answer_to_a_new_reader(outcome: OpenOutcome) -> None:
+    with outcome(promise="8, 9", what="connecting to a frozen service is refused by name") as result:
+        with ServiceProcess(*TOY, "6400") as service:
+            service.send(signal.SIGSTOP)
+            with result.one_try(), result.timed(), pytest.raises(Unavailable, match=service.target):
+                connect(service.target)
+        assert result.slowest_s is not None
+        assert result.slowest_s < NOTICED_S

@@ -19,6 +19,7 @@ from datagen_server.shards.verify import verify
 from shared.errors import StreamingError
 from tests.datagen_server.processes import children, is_alive, wait_until
 from tests.datagen_server.shards.building import content
+from tests.outcomes import OpenOutcome
 
 COUNTS = "--count", "train=500", "test=100"
 OPTIONS = *COUNTS, "--shard-size", "64", "--workers", "2"
@@ -90,22 +91,27 @@ def test_killed_runs_leave_whole_shards_only(undisturbed: Undisturbed, tmp_path:
 
 
 @pytest.mark.long
-def test_fifty_killed_runs_leave_whole_shards_only(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    figures = kill_and_rerun(50, undisturbed, tmp_path, seed=2)
-    print(
-        f"\n{figures['killed']} runs killed, {figures['shards there']} files there at the kills, all whole; "
-        "50 reruns equal"
-    )
+@pytest.mark.timeout(1200)
+def test_fifty_killed_runs_leave_whole_shards_only(
+    undisturbed: Undisturbed, tmp_path: Path, outcome: OpenOutcome
+) -> None:
+    with outcome(promise="7", what="materialize killed (SIGKILL) and run again: same digest") as result:
+        result.tries = 50
+        figures = kill_and_rerun(50, undisturbed, tmp_path, seed=2)
+        assert figures["killed"] == 50
+        result.note = f"{figures['shards there']} files there at the kills, all whole"
 
 
 @pytest.mark.long
-def test_a_run_killed_again_and_again_gets_there(undisturbed: Undisturbed, tmp_path: Path) -> None:
-    chance, num_kills = random.Random(3), 0
-    while kill_after(chance.uniform(0.5, 0.8) * undisturbed.duration_s, tmp_path / "shards"):
-        num_kills += 1
-        assert_what_looks_complete_is(tmp_path / "shards", undisturbed)
-    assert content(tmp_path / "shards") == content(undisturbed.directory)
-    print(f"\ncomplete after {num_kills} kills")
+def test_a_run_killed_again_and_again_gets_there(
+    undisturbed: Undisturbed, tmp_path: Path, outcome: OpenOutcome
+) -> None:
+    chance = random.Random(3)
+    with outcome(promise="7", what="materialize killed again and again until complete") as result:
+        while kill_after(chance.uniform(0.5, 0.8) * undisturbed.duration_s, tmp_path / "shards"):
+            result.tries += 1
+            assert_what_looks_complete_is(tmp_path / "shards", undisturbed)
+        assert content(tmp_path / "shards") == content(undisturbed.directory)
 
 
 @contextmanager
@@ -145,12 +151,13 @@ def test_a_full_disk_is_one_clear_line_and_the_rerun_ends_as_if_undisturbed(
 
 
 @pytest.mark.long
-def test_disks_of_many_sizes_get_full_without_harm(undisturbed: Undisturbed, tmp_path: Path) -> None:
+def test_disks_of_many_sizes_get_full_without_harm(
+    undisturbed: Undisturbed, tmp_path: Path, outcome: OpenOutcome
+) -> None:
     total_kb = sum(len(data) for data in content(undisturbed.directory).values()) // 1024
     chance = random.Random(4)
     sizes = [chance.randrange(100, total_kb - 50) for _ in range(20)]
-    files = [fill_and_rerun(size, undisturbed, tmp_path / str(number)) for number, size in enumerate(sizes)]
-    print(
-        f"\n{len(sizes)} full disks of {min(sizes)} to {max(sizes)} kB, {sum(files)} files there, all whole; "
-        "reruns equal"
-    )
+    with outcome(promise="7, 9", what="disk full: one clear line, and the rerun is equal") as result:
+        result.tries = len(sizes)
+        files = [fill_and_rerun(size, undisturbed, tmp_path / str(number)) for number, size in enumerate(sizes)]
+        result.note = f"disks of {min(sizes)} to {max(sizes)} kB; {sum(files)} files there, all whole"

@@ -1,8 +1,9 @@
 """What the long tests have to show: how often each promise was tried, how often it failed, the slowest recovery."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -23,19 +24,25 @@ class Outcome:
     note: str = ""
     problems: list[str] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self._lock = threading.Lock()
+
     @contextmanager
     def one_try(self, times: int = 1) -> Iterator[None]:
         """Counts; an exception inside is a failure, and the tries after it go on."""
-        self.tries += times
         try:
             yield
         except Exception as error:
-            self.failures += 1
-            self.problems.append(f"{type(error).__name__}: {error}")
+            with self._lock:
+                self.failures += 1
+                self.problems.append(f"{type(error).__name__}: {error}")
+        with self._lock:
+            self.tries += times
 
     def took(self, seconds: float) -> None:
         """Remembers the slowest."""
-        self.slowest_s = max(self.slowest_s or 0.0, seconds)
+        with self._lock:
+            self.slowest_s = max(self.slowest_s or 0.0, seconds)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -45,7 +52,7 @@ class Outcome:
         self.took(time.monotonic() - started)
 
 
-OpenOutcome = Callable[..., Outcome]
+OpenOutcome = Callable[..., AbstractContextManager[Outcome]]
 
 
 @contextmanager
@@ -63,6 +70,6 @@ def recorded(record: Callable[[str, Any], None], **values: Any) -> Iterator[Outc
 
 
 @pytest.fixture
-def outcome(record_property: Callable[[str, Any], None]) -> Iterator[OpenOutcome]:
+def outcome(record_property: Callable[[str, Any], None]) -> OpenOutcome:
     """`outcome(promise=..., what=...)` is a line of the table of `make chaos`."""
-    yield lambda **values: recorded(record_property, **values)
+    return lambda **values: recorded(record_property, **values)
