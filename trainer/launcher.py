@@ -22,6 +22,7 @@ from shared.listen import Listen
 from shared.security import Access
 from trainer.metrics import OPTION
 from trainer.news import SCHEDULER, NewsReader, news_file
+from trainer.peers import Peers
 from trainer.placement import Placement
 from trainer.processes import children, is_alive, kill_all
 from trainer.run_dir import MetricsRow, RunDir, Summary
@@ -55,7 +56,9 @@ class Launcher:
     ) -> None:
         self._placement, self._run, self._begun, self._report = placement, run, begun, report
         self._metrics_listen, self._tell_metrics = metrics_listen, tell_metrics
-        self.logs = run.logs / f"node-{placement.node}" if placement.num_nodes > 1 else run.logs
+        several = placement.num_nodes > 1
+        logs = [run.logs / f"node-{node}" if several else run.logs for node in range(placement.num_nodes)]
+        self.logs, self._peers = logs[placement.node], Peers(logs, placement.node)
         names = [str(number) for number in range(len(placement.devices))]
         self._ranks = [NewsReader(name, news_file(self.logs, name)) for name in names]
         self._scheduler = NewsReader(SCHEDULER, news_file(self.logs, SCHEDULER))
@@ -95,6 +98,7 @@ class Launcher:
             msrun.kill()
             msrun.wait()
             kill_all(started)
+            self._peers.leave(well=all("ended" in rank.latest for rank in self._ranks))
         return self._summary()
 
     def _prepare_logs(self, config: str) -> None:
@@ -139,7 +143,7 @@ class Launcher:
         """Returns when all is done or stopped; raises for the first rank that failed."""
         ended_at: float | None = None
         while True:
-            has_ended = msrun.poll() is not None
+            has_ended, lost_host = msrun.poll() is not None, self._peers.lost()
             self._pass_on_news()
             if all("ended" in rank.latest for rank in self._ranks):
                 ended_at = ended_at or time.monotonic()
@@ -150,7 +154,7 @@ class Launcher:
             elif self._stop_at is not None and time.monotonic() >= self._stop_at:
                 return
             else:
-                self._check(None if has_ended else msrun.pid)
+                self._check(None if has_ended else msrun.pid, lost_host)
             time.sleep(_POLL_S)
 
     def _pass_on_news(self) -> None:
@@ -170,7 +174,7 @@ class Launcher:
         elif item["kind"] == "row":
             self._report(MetricsRow(**item["row"]), item["num_steps"])
 
-    def _check(self, msrun: int | None) -> None:
+    def _check(self, msrun: int | None, lost_host: int | None) -> None:
         """Raises for what has failed; msrun: its process, None when it has ended.
 
         Whoever gave a reason of ours comes first: msrun kills the others a moment later, and MindSpore's own errors
@@ -181,6 +185,10 @@ class Launcher:
         with_reason = [process for process in failed if process.latest["failed"]["is_ours"]]
         if found := with_reason or self._died_silently(msrun) or failed:
             raise self._error_of(found[0])
+        if lost_host is not None:
+            raise StreamingError(
+                f"host {lost_host} of the rank table has lost a rank or its launcher; see its own words"
+            )
         if msrun is None:
             raise StreamingError(f"msrun ended before the ranks had; see {self.logs / 'msrun.log'}")
 
