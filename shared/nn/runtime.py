@@ -23,9 +23,13 @@ _TARGETS = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}
 
 
 def set_device(device: Device) -> None:
-    """Chooses where networks run from now on; raises `UsageError` where MindSpore finds no such device."""
-    if ms.get_context("device_target") == _TARGETS[device]:
-        return  # MindSpore refuses to be told twice once it has computed something.
+    """Chooses where networks run from now on; raises `UsageError` where MindSpore finds no such device.
+
+    For a GPU or an Ascend: call it once, before the ranks are joined. Which of several devices it is, MindSpore chooses:
+    the first that the process may see, and under msrun each rank's own (by the documents; not run on a device).
+    """
+    if device == "cpu" and ms.get_context("device_target") == "CPU":
+        return  # MindSpore refuses to be told once it has computed something.
     try:
         ms.set_device(_TARGETS[device])
     except (RuntimeError, ValueError) as error:
@@ -36,8 +40,9 @@ def set_device(device: Device) -> None:
 class Signal(nn.Cell):
     """Passes a tensor through and lets `run` sleep until it is there.
 
-    On CPU an `ops.Custom` Python function does it. Devices with a queue of their own do not spin: there `run` reads
-    the tensor itself (by the documents; not run on a device).
+    On CPU an `ops.Custom` Python function does it, which other devices do not have. They compute in a queue of their
+    own: the call returns once the step is queued, and `run` waits where it reads the tensor (by the documents; not run
+    on a device).
     """
 
     def __init__(self, device: Device) -> None:
