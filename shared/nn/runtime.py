@@ -25,7 +25,7 @@ _TARGETS = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}
 def set_device(device: Device) -> None:
     """Chooses where networks run from now on; raises `UsageError` where MindSpore finds no such device.
 
-    For a GPU or an Ascend: call it once, before the ranks are joined. Which of several devices it is, MindSpore chooses:
+    For a GPU or an Ascend: call it once, before the ranks are joined. Which of several devices it is MindSpore chooses:
     the first that the process may see, and under msrun each rank's own (by the documents; not run on a device).
     """
     if device == "cpu" and ms.get_context("device_target") == "CPU":
