@@ -3,8 +3,9 @@
     python -m tests.benchmarks.bench_materialize [--samples N] [--workers N] [--codec raw|zstd|png]
 
 Rendering alone is one process that throws its pictures away, before and after, in the same run. `share of cores` is the
-wall clock's answer and needs a quiet machine; `share of CPU` compares CPU seconds and holds on a busy one too. At the
-end `verify` reads everything back.
+wall clock's answer and needs a quiet machine; `share of CPU` compares CPU seconds and holds on a busy one too; `share
+of renderers` is the part of what as many such processes render when they run at once, for cores that share a cache and
+a clock are slower together than one alone. At the end `verify` reads everything back.
 """
 
 import argparse
@@ -20,7 +21,6 @@ from rich.console import Console
 from rich.table import Table
 
 from datagen_server.fingerprint import fingerprint
-from datagen_server.rendering import CaptchaRenderer
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
 from datagen_server.shards.verify import verify
@@ -28,6 +28,7 @@ from datagen_server.shards.work import process_workers
 from shared.codec import Codec
 from shared.command import progress
 from shared.spec import Dataset, DatasetSpec
+from tests.benchmarks.rendering import render_alone, render_together
 
 
 def main() -> None:
@@ -41,9 +42,10 @@ def main() -> None:
     counts = {"train": options.samples - num_test, "test": num_test}
     plan = Plan(dataset=Dataset(spec=spec, counts=counts, fingerprint=fingerprint(spec)), codec=Codec(options.codec))
     with tempfile.TemporaryDirectory(dir=".") as folder:
-        before = _render_alone(spec, options.samples // 30)
+        before = render_alone(spec, options.samples // 30)
         wall_s, cpu_s = _materialize(Path(folder), plan, options.workers)
-        after = _render_alone(spec, options.samples // 30)
+        after = render_alone(spec, options.samples // 30)
+        together = render_together(spec, options.samples // 30, options.workers)
         started = time.perf_counter()
         verified = verify(Path(folder), open_progress=partial(progress, "verify", unit="records"))
         verify_s = time.perf_counter() - started
@@ -56,8 +58,10 @@ def main() -> None:
         "workers": options.workers,
         "images_per_s": round(options.samples / wall_s),
         "render_images_per_s_per_core": round(1 / alone_wall_s),
+        "render_images_per_s_all_at_once": round(together),
         "share_of_cores": round(options.samples / wall_s * alone_wall_s / options.workers, 3),
         "share_of_cpu": round(alone_cpu_s * options.samples / cpu_s, 3),
+        "share_of_renderers": round(options.samples / wall_s / together, 3),
         "bytes_per_image": round(size / options.samples),
         "verify_images_per_s": round(options.samples / verify_s),
         "damaged": verified.num_damaged,
@@ -67,15 +71,6 @@ def main() -> None:
         table.add_row(name.replace("_", " "), f"{value:,}" if not isinstance(value, str) else value)
     Console().print(table)
     print(json.dumps(result))
-
-
-def _render_alone(spec: DatasetSpec, num_samples: int) -> tuple[float, float]:
-    """Wall and CPU seconds for a picture."""
-    renderer = CaptchaRenderer(spec)
-    wall, cpu = time.perf_counter(), time.process_time()
-    for index in range(num_samples):
-        renderer.render("train", index)
-    return (time.perf_counter() - wall) / num_samples, (time.process_time() - cpu) / num_samples
 
 
 def _materialize(directory: Path, plan: Plan, num_workers: int) -> tuple[float, float]:
