@@ -4,7 +4,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,9 +30,9 @@ SMALL = "hidden_size=16", "captcha_width=24", "captcha_height=16", "columns_per_
 
 
 @contextmanager
-def training(target: str, run_dir: Path, *more: str) -> Iterator[Path]:
+def training(target: str, run_dir: Path, *more: str, keys: Sequence[str] = SMALL) -> Iterator[Path]:
     """A trainer that would run for very long; yields the file with its words."""
-    keys = [part for value in SMALL for part in ("-o", value)]
+    keys = [part for value in keys for part in ("-o", value)]
     command = [sys.executable, "-m", "trainer", "--datagen", target, "--run-dir", str(run_dir), *keys]
     words = run_dir.with_suffix(".stderr")
     with words.open("w") as file:
