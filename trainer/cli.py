@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _EXAMPLES = """\
 examples:
   python -m trainer                                       train the fast preset on an embedded service
+  python -m trainer --preset zoo                          the published recipe: 30 epochs of 781 steps
   python -m trainer --datagen 10.0.0.5:50051              train from a service that runs elsewhere
   python -m trainer --datagen datagen:50051 --tls-ca certs/ca.pem --token-file certs/token
   python -m trainer --run-dir run --resume                go on where the newest checkpoint ends
