@@ -17,7 +17,7 @@ import trustme
 from shared.client import connect
 from shared.wire import SERVICE
 from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
-from tests.chaos.outcomes import recorded
+from tests.outcomes import recorded
 from tests.toys import ToySource
 
 pytestmark = pytest.mark.long
