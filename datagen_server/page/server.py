@@ -47,10 +47,11 @@ class PageServer:
     ) -> None:
         self._closing.set()
         self._thread.join()
-        self._server.task_dispatcher.shutdown()
 
     def _run(self) -> None:
         """Like the library's own `run`, which has no end."""
         while not self._closing.is_set():
             wasyncore.loop(timeout=_CLOSING_CHECKS_S, map=self._connections, count=1)
+        # First those that answer: they end by waking this loop, through a pipe that must not be somebody else's by then.
+        self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._connections, ignore_all=True)

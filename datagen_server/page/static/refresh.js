@@ -7,6 +7,7 @@ async function refresh() {
   try {
     const answer = await fetch(location.pathname, { signal: AbortSignal.timeout(5000) });
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (!box.checked) return;
     document.getElementById("live").replaceWith(fresh.getElementById("live"));
     note.textContent = "";
   } catch {

@@ -191,6 +191,8 @@ def test_serve_offers_it_and_turns_it_to_503_while_a_stream_still_ends() -> None
         # A reader that stopped reading holds the service in its grace time.
         with connect(service.target) as client, client.stream("train", prefetch=1) as stream:
             next(stream)
+            stands = re.compile(r'captcha_stream_current_wait_seconds{rank="0",split="train",who="reader"} [1-9]')
+            wait_until(lambda: bool(stands.search(get(address, "/metrics")[1])), "a full pipe", timeout_s=120)
             service.send(signal.SIGTERM)
             wait_until(lambda: get(address, "/healthz") == (503, "draining\n"), "the drain")
         assert service.wait() == 0

@@ -22,6 +22,7 @@ from tests.datagen_server.shards.building import damage_record, plan_of, with_fo
 
 pytestmark = pytest.mark.pages
 NUM_TRAIN = 50_000
+expect.set_options(timeout=60_000)
 
 
 @contextmanager
