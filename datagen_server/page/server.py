@@ -52,6 +52,6 @@ class PageServer:
         """Like the library's own `run`, which has no end."""
         while not self._closing.is_set():
             wasyncore.loop(timeout=_CLOSING_CHECKS_S, map=self._connections, count=1)
-        # First those that answer: they end by waking this loop, through a pipe that must not be somebody else's by then.
+        # First those that answer: they end by waking this loop, through a pipe that must still be ours.
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._connections, ignore_all=True)
