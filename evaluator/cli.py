@@ -67,12 +67,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--datagen", metavar="TARGET", help="host:port of the service, or several joined by commas; "
                         "default: start one and stop it at the end")  # fmt: skip
     parser.add_argument("--split", default="test", metavar="NAME", help="default: %(default)s")
-    parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs")
+    parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs; "
+                        "gpu and ascend follow their documents and were not run on a device")  # fmt: skip
     parser.add_argument("--ranks", type=_positive, default=1, metavar="N", help="processes that share the split; "
                         "changes no figure; default: %(default)s")  # fmt: skip
     parser.add_argument("--batch-size", type=_positive, default=64, metavar="N", help="samples in one message to a "
                         "rank; changes no figure; default: %(default)s")  # fmt: skip
-    parser.add_argument("--report", type=Path, metavar="DIR", help="write index.html and report.json there")
+    parser.add_argument(
+        "--report", type=Path, metavar="DIR", help="write index.html, report.json and timing.json there"
+    )
     parser.add_argument(
         "--min-accuracy", type=_fraction, metavar="X", help="end with 1 when exact match is below, 0..1"
     )

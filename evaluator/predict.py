@@ -60,7 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="a PNG or JPEG file")
     parser.add_argument("--ckpt", type=Path, default=Path("run"), metavar="FILE|RUN_DIR",
                         help="a run means its newest checkpoint; default: %(default)s")  # fmt: skip
-    parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs")
+    parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs; "
+                        "gpu and ascend follow their documents and were not run on a device")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 
