@@ -57,7 +57,7 @@ def logs(container: str) -> str:
     return done.stdout + done.stderr
 
 
-def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 180) -> None:
+def wait_until(condition: Callable[[], bool], what: str, timeout_s: float = 600) -> None:
     """Fails when `condition` has not come true in time."""
     deadline = time.monotonic() + timeout_s
     while not condition():
