@@ -132,6 +132,7 @@ def test_of_three_replicas_the_one_that_serves_is_killed_and_training_goes_on(pr
     num_kills = 0
     while num_kills < 3 and inspect(trainer)["State"]["Running"]:
         if not (serving := _serving(replicas)):
+            time.sleep(0.2)
             continue
         done = _steps_done(trainer)
         docker("kill", serving[0])
