@@ -131,7 +131,10 @@ def in_turns(sides: Sequence[Side], rounds: int, epochs: int) -> Mapping[str, Se
     for number in range(rounds):
         # Whoever comes first in a round finds the caches of whoever came last: they take turns in that too.
         for side in sides if number % 2 == 0 else reversed(sides):
-            readings[side.name].append(side.turn(epochs))
+            reading = side.turn(epochs)
+            if not reading.images_per_s:
+                raise SystemExit(f"a turn needs over {_WARM_UP_BATCHES} batches a rank; raise --epochs or --samples")
+            readings[side.name].append(reading)
     return readings
 
 
