@@ -113,7 +113,8 @@ class Tree:
         if flags != _OVERFLOW_DATA or value + _PAGE_NUMBER.size > len(page):
             return None
         (number,) = _PAGE_NUMBER.unpack_from(page, value)
-        return Entry(_key(page, pointer), number * self._page_size + _PAGE_HEADER_BYTES, high << 16 | low)
+        offset = number * self._page_size + _PAGE_HEADER_BYTES
+        return Entry(_key(page, pointer), offset, high << 16 | low) if offset < _MAX_OFFSET else None
 
     def _read(self, offset: int, size: int) -> bytes:
         """Fewer than `size` bytes where the file ends before; `DataLoss` for a bad sector."""
