@@ -80,7 +80,7 @@ class DatasetServer:
             futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),
             handlers=[self._servicer.handler()],
             interceptors=[CallCounter(self.metrics.registry), *guard.checks],
-            options=[*_OPTIONS, *_limits(max_streams)],
+            options=[*_OPTIONS, _most_connections(max_streams)],
             maximum_concurrent_rpcs=max_streams + _SPARE_CALLS,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
@@ -108,12 +108,10 @@ class DatasetServer:
         self._server.stop(grace_s).wait()
 
 
-def _limits(max_streams: int) -> list[tuple[str, int]]:
-    return [
-        # What one connection may hold, and how many connections there may be: more are closed as they come.
-        ("grpc.max_concurrent_streams", max_streams + _SPARE_CALLS),
-        ("grpc.max_allowed_incoming_connections", max_streams * _CONNECTIONS_PER_STREAM + _SPARE_CALLS),
-    ]
+def _most_connections(max_streams: int) -> tuple[str, int]:
+    # More are closed as they come. A bound on the calls of one connection would be answered with RST_STREAM, which says
+    # nothing: `maximum_concurrent_rpcs` refuses too many calls with a status.
+    return "grpc.max_allowed_incoming_connections", max_streams * _CONNECTIONS_PER_STREAM + _SPARE_CALLS
 
 
 def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool, page: PageServer | None = None) -> int:
