@@ -13,7 +13,7 @@ from datagen_server.logs import LOG_FORMATS
 from datagen_server.server import MAX_STREAMS, MOST_STREAMS
 from datagen_server.shards.manifest import DEFAULT_SHARD_SIZE
 from shared.codec import Codec
-from shared.command import CommandParser
+from shared.command import CommandParser, natural, positive
 from shared.security import add_security_options
 from shared.spec import DEFAULT_COUNTS
 
@@ -94,9 +94,9 @@ def _add_preview(subcommands: "Subcommands") -> None:
     )
     _add_look_options(parser)
     parser.add_argument("--split", default="train", help="default %(default)s")
-    parser.add_argument("--first", metavar="N", type=_natural, default=0, help="first index; default %(default)s")
+    parser.add_argument("--first", metavar="N", type=natural, default=0, help="first index; default %(default)s")
     parser.add_argument(
-        "--count", dest="num_samples", metavar="N", type=_positive, default=40, help="default %(default)s"
+        "--count", dest="num_samples", metavar="N", type=positive, default=40, help="default %(default)s"
     )
     parser.add_argument("--out", metavar="SHEET.png", type=Path, required=True, help="where the sheet goes")
     parser.set_defaults(command=commands.preview)
@@ -111,8 +111,8 @@ def _add_inspect(subcommands: "Subcommands") -> None:
   python -m datagen_server inspect --datagen 127.0.0.1:50051 --split test --index 17 --out 17.png --json""",
     )
     _add_look_options(parser)
-    parser.add_argument("--split", required=True, help="its name, such as train or test")
-    parser.add_argument("--index", metavar="N", type=_natural, required=True, help="within the split")
+    parser.add_argument("--split", required=True, help="such as train or test")
+    parser.add_argument("--index", metavar="N", type=natural, required=True, help="within the split")
     parser.add_argument("--out", metavar="IMAGE.png", type=Path, help="write the picture too")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(command=commands.inspect)
@@ -140,7 +140,7 @@ half each on two hosts, then copied into one directory and joined:
     parser.add_argument(
         "--shard-size",
         metavar="N",
-        type=_positive,
+        type=positive,
         default=DEFAULT_SHARD_SIZE,
         help="samples in a shard; default %(default)s",
     )
@@ -197,9 +197,7 @@ def _add_seed_option(parser: "argparse._ActionsContainer") -> None:
 
 
 def _add_rendering_options(parser: CommandParser) -> None:
-    parser.add_argument(
-        "--workers", metavar="N", type=_positive, help="rendering processes; default: one for each core"
-    )
+    parser.add_argument("--workers", metavar="N", type=positive, help="rendering processes; default: one for each core")
     parser.add_argument(
         "--count",
         dest="counts",
@@ -219,13 +217,8 @@ def _add_server_security_options(parser: CommandParser) -> None:
     group.add_argument("--tls-client-ca", metavar="F", type=Path, help="want client certificates that these CAs signed")
     group.add_argument("--token-file", metavar="F", type=Path, help="want one of these bearer tokens, one a line")
     group.add_argument("--insecure", action="store_true", help="listen off loopback in plain text")
-    group.add_argument(
-        "--max-streams",
-        metavar="N",
-        type=_num_streams,
-        default=MAX_STREAMS,
-        help="open at once; more are refused; default %(default)s",
-    )
+    help_text = "open at once; more are refused; default %(default)s"
+    group.add_argument("--max-streams", metavar="N", type=_num_streams, default=MAX_STREAMS, help=help_text)
 
 
 def _add_look_options(parser: CommandParser) -> None:
@@ -251,19 +244,7 @@ def _range(text: str) -> range:
     return range(int(first), int(last))
 
 
-def _natural(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"must be a number from 0, got {text!r}")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not _natural(text):
-        raise argparse.ArgumentTypeError("must be at least 1, got 0")
-    return int(text)
-
-
 def _num_streams(text: str) -> int:
-    if _positive(text) > MOST_STREAMS:
+    if positive(text) > MOST_STREAMS:
         raise argparse.ArgumentTypeError(f"must be at most {MOST_STREAMS}, got {text}")
     return int(text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from evaluator import predict
 from shared.address import count_of
 from shared.client import DatasetClient, connect
-from shared.command import CommandParser, progress, uninterrupted
+from shared.command import CommandParser, positive, progress, uninterrupted
 from shared.embedded import embedded_service
 from shared.errors import UsageError
 from shared.security import Access, add_security_options, security_of
@@ -69,9 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--split", default="test", metavar="NAME", help="default: %(default)s")
     parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="where the network runs; "
                         "gpu and ascend follow their documents and were not run on a device")  # fmt: skip
-    parser.add_argument("--ranks", type=_positive, default=1, metavar="N", help="processes that share the split; "
+    parser.add_argument("--ranks", type=positive, default=1, metavar="N", help="processes that share the split; "
                         "changes no figure; default: %(default)s")  # fmt: skip
-    parser.add_argument("--batch-size", type=_positive, default=64, metavar="N", help="samples in one message to a "
+    parser.add_argument("--batch-size", type=positive, default=64, metavar="N", help="samples in one message to a "
                         "rank; changes no figure; default: %(default)s")  # fmt: skip
     parser.add_argument(
         "--report", type=Path, metavar="DIR", help="write index.html, report.json and timing.json there"
@@ -176,12 +176,6 @@ def _gate(evaluation: "Evaluation", min_accuracy: float | None) -> int:
         f"evaluator: exact match {total.accuracy:.6g} ({count}) is below --min-accuracy {min_accuracy}", file=sys.stderr
     )
     return 1
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"must be a number from 1, got {text!r}")
-    return int(text)
 
 
 def _fraction(text: str) -> float:

@@ -34,6 +34,20 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
 
 
+def natural(text: str) -> int:
+    """The value of an option that counts from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be a number from 0, got {text!r}")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    """The value of an option that counts from 1."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"must be a number from 1, got {text!r}")
+    return int(text)
+
+
 def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
     """Ends the process with what `main(argv)` returns, or with the exit code of the error it raised, in one line."""
     try:

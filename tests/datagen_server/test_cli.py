@@ -118,8 +118,8 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], words: str)
     [
         ([], "the following arguments are required: COMMAND"),
         (["sing"], "invalid choice: 'sing'"),
-        (["serve", "--workers", "0"], "must be at least 1, got 0"),
-        (["serve", "--max-streams", "0"], "must be at least 1, got 0"),
+        (["serve", "--workers", "0"], "must be a number from 1, got '0'"),
+        (["serve", "--max-streams", "0"], "must be a number from 1, got '0'"),
         (["serve", "--max-streams", "4097"], "must be at most 4096, got 4097"),
         (["serve", "--count", "train"], "must look like train=50000, got 'train'"),
         (["inspect", "--split", "test", "--index", "-1"], "must be a number from 0, got '-1'"),

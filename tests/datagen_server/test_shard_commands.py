@@ -162,7 +162,7 @@ def test_what_cannot_be_done_is_one_clear_line(shards: Path, arguments: list[str
     [
         (["--shard-range", "3"], "must look like 0:4, got '3'"),
         (["--codec", "jpeg"], "invalid choice: 'jpeg'"),
-        (["--shard-size", "0"], "must be at least 1, got 0"),
+        (["--shard-size", "0"], "must be a number from 1, got '0'"),
     ],
 )
 def test_bad_values_are_one_line_with_exit_code_2(
