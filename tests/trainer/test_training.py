@@ -94,6 +94,7 @@ def test_resuming_a_finished_run_says_what_it_ended_with(service: str, uninterru
 
 
 @pytest.mark.long
+@pytest.mark.timeout(3600)
 def test_five_random_kills_end_with_the_same_weights(service: str, tmp_path: Path) -> None:
     steps = 400
     whole = _train(service, tmp_path / "whole", "--steps", str(steps), "-o", "log_steps=1")
