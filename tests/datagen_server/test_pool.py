@@ -23,8 +23,8 @@ import sys, time
 from datagen_server.pool import WorkerPool
 pool = WorkerPool(3)
 pool.submit(time.sleep, 0).result()
-print("ready", flush=True)
 try:
+    print("ready", flush=True)
     time.sleep(60)
 except KeyboardInterrupt:
     print(pool.submit(len, "four").result(), flush=True)
