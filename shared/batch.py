@@ -59,6 +59,5 @@ def text_of(label: NDArray[np.uint8], alphabet: str) -> str:
 
 def label_of(text: str, alphabet: str, max_length: int) -> NDArray[np.uint8]:
     """uint8 [max_length]: `text` as classes, padded with the blank class; the inverse of `text_of`."""
-    label = np.full(max_length, len(alphabet), np.uint8)
-    label[: len(text)] = [alphabet.index(character) for character in text]
-    return label
+    classes = bytearray(map(alphabet.index, text)).ljust(max_length, bytes([len(alphabet)]))
+    return np.frombuffer(classes, np.uint8)
