@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from datagen_server import commands, shard_commands
 from datagen_server.logs import LOG_FORMATS
 from datagen_server.server import MAX_STREAMS, MOST_STREAMS
-from datagen_server.shards.manifest import DEFAULT_SHARD_SIZE
+from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
 from shared.codec import Codec
 from shared.command import CommandParser, natural, positive
 from shared.security import add_security_options
@@ -67,6 +67,7 @@ def _add_serve(subcommands: "Subcommands") -> None:
     parser.add_argument("--log-format", choices=LOG_FORMATS, default=LOG_FORMATS[0], help="default %(default)s")
     _add_server_security_options(parser)
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
+    parser.add_argument("--json", action="store_true", help="print one JSON object once it listens, instead of words")
     parser.set_defaults(command=commands.serve)
 
 
@@ -81,6 +82,7 @@ def _add_health(subcommands: "Subcommands") -> None:
     )
     parser.add_argument("--target", default=DEFAULT_LISTEN, help="HOST:PORT; default %(default)s")
     add_security_options(parser)
+    _add_json_option(parser)
     parser.set_defaults(command=commands.health)
 
 
@@ -99,6 +101,7 @@ def _add_preview(subcommands: "Subcommands") -> None:
         "--count", dest="num_samples", metavar="N", type=positive, default=40, help="default %(default)s"
     )
     parser.add_argument("--out", metavar="SHEET.png", type=Path, required=True, help="where the sheet goes")
+    _add_json_option(parser)
     parser.set_defaults(command=commands.preview)
 
 
@@ -114,7 +117,7 @@ def _add_inspect(subcommands: "Subcommands") -> None:
     parser.add_argument("--split", required=True, help="such as train or test")
     parser.add_argument("--index", metavar="N", type=natural, required=True, help="within the split")
     parser.add_argument("--out", metavar="IMAGE.png", type=Path, help="write the picture too")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_json_option(parser)
     parser.set_defaults(command=commands.inspect)
 
 
@@ -124,7 +127,7 @@ def _add_materialize(subcommands: "Subcommands") -> None:
         help="render the data set into LMDB shards; run again, it goes on where it was",
         epilog="""examples:
   python -m datagen_server materialize --out shards
-  python -m datagen_server materialize --out shards --codec zstd --count train=1000000
+  python -m datagen_server materialize --out shards --codec raw --count train=1000000
   python -m datagen_server materialize --out shards --executor dask --scheduler tcp://10.0.0.1:8786
 half each on two hosts, then copied into one directory and joined:
   python -m datagen_server materialize --out shards --shard-range 0:4
@@ -135,7 +138,10 @@ half each on two hosts, then copied into one directory and joined:
     _add_seed_option(parser)
     _add_rendering_options(parser)
     parser.add_argument(
-        "--codec", choices=[codec.value for codec in Codec], default=Codec.RAW.value, help="default %(default)s"
+        "--codec",
+        choices=[codec.value for codec in Codec],
+        default=DEFAULT_CODEC.value,
+        help="how images are stored, and travel; default %(default)s",
     )
     parser.add_argument(
         "--shard-size",
@@ -150,7 +156,7 @@ half each on two hosts, then copied into one directory and joined:
     )
     parser.add_argument("--executor", choices=["process", "dask"], default="process", help="default %(default)s")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="of dask.distributed")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_json_option(parser)
     parser.set_defaults(command=shard_commands.materialize)
 
 
@@ -164,7 +170,7 @@ def _add_verify(subcommands: "Subcommands") -> None:
     )
     parser.add_argument("directory", metavar="DIR", type=Path, help="what materialize has written")
     parser.add_argument("--repair", action="store_true", help="render damaged records again")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_json_option(parser)
     parser.set_defaults(command=shard_commands.verify)
 
 
@@ -180,8 +186,12 @@ def _add_export(subcommands: "Subcommands") -> None:
     parser.add_argument("--format", dest="layout", choices=["ocr-lmdb", "png"], required=True)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="a directory that is not there yet")
     parser.add_argument("--split", dest="splits", metavar="NAME", nargs="+", default=[], help="only these")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    _add_json_option(parser)
     parser.set_defaults(command=shard_commands.export)
+
+
+def _add_json_option(parser: CommandParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def _add_shards_option(parser: "argparse._ActionsContainer") -> None:

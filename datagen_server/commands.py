@@ -4,6 +4,7 @@ import argparse
 import json
 import logging
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from datagen_server.page.server import PageServer
 from datagen_server.preview import contact_sheet
 from datagen_server.security import ServerSecurity
 from datagen_server.server import DatasetServer, serve_until_stopped
+from datagen_server.sources import SampleSource
 from shared.address import check_indices
 from shared.batch import Sample
 from shared.client import connect
 from shared.codec import Codec
-from shared.errors import UsageError
+from shared.errors import Unavailable, UsageError
 from shared.listen import Listen
 from shared.memory import keep_freed_blocks
 from shared.security import security_of
@@ -54,13 +56,31 @@ def serve(options: argparse.Namespace) -> int:
         server, page = DatasetServer(source, listen, options.max_streams, guard), None
         if metrics_listen is not None:
             page = PageServer(status_app(source, server.metrics, lambda: server.is_serving), metrics_listen)
-        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page)
+        announce = partial(_announce_as_json, source) if options.json else None
+        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page, announce=announce)
+
+
+def _announce_as_json(source: SampleSource, listen: Listen, metrics: Listen | None) -> None:
+    facts = {
+        "listening": str(listen),
+        "metrics": metrics and str(metrics),
+        "source": source.kind,
+        "counts": dict(source.dataset.counts),
+        "fingerprint": source.dataset.fingerprint,
+    }
+    print(json.dumps(facts), flush=True)
 
 
 def health(options: argparse.Namespace) -> int:
     """One line; 0 when the service is serving, else 1."""
-    check_health(options.target, security_of(options, options.target))
-    print(f"serving at {options.target}")
+    try:
+        check_health(options.target, security_of(options, options.target))
+    except Unavailable as error:
+        if options.json:
+            print(json.dumps({"target": options.target, "serving": False, "reason": str(error)}))
+        raise
+    good = {"target": options.target, "serving": True, "reason": ""}
+    print(json.dumps(good) if options.json else f"serving at {options.target}")
     return 0
 
 
@@ -70,7 +90,9 @@ def preview(options: argparse.Namespace) -> int:
     _, samples = _look(options, indices)
     sheet = contact_sheet(np.stack([sample.image for sample in samples]), [sample.text for sample in samples])
     _save(sheet, options.out)
-    print(f"{options.out}: {len(samples)} samples of {options.split}, from index {options.first}")
+    told = {"out": str(options.out), "split": options.split, "first": options.first, "count": len(samples)}
+    words = f"{options.out}: {len(samples)} samples of {options.split}, from index {options.first}"
+    print(json.dumps(told) if options.json else words)
     return 0
 
 

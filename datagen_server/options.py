@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ from datagen_server.shards.ocr import OcrLmdbSource, ocr_lmdb_splits
 from datagen_server.shards.source import ShardSource
 from datagen_server.shards.work import Workers, dask_workers, process_workers
 from datagen_server.sources import SampleSource
+from shared.cores import num_cores
 from shared.errors import UsageError
 from shared.spec import DEFAULT_COUNTS, DatasetSpec
 
@@ -42,7 +42,7 @@ def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]
         return dask_workers(options.scheduler)
     if options.scheduler:
         raise UsageError("--scheduler is for --executor dask")
-    return process_workers(options.workers or os.cpu_count() or 1)
+    return process_workers(options.workers or num_cores())
 
 
 def counts_of(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
@@ -77,5 +77,5 @@ def _stored(options: argparse.Namespace) -> SampleSource:
 
 
 def _rendered(options: argparse.Namespace, num_workers: int | None) -> SampleSource:
-    num_workers = num_workers or options.workers or os.cpu_count() or 1
+    num_workers = num_workers or options.workers or num_cores()
     return RenderedSource(DatasetSpec(seed=options.seed), counts_of(options.counts), num_workers)

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent import futures
 from contextlib import nullcontext
 from types import FrameType, TracebackType
@@ -114,11 +115,18 @@ def _most_connections(max_streams: int) -> tuple[str, int]:
     return "grpc.max_allowed_incoming_connections", max_streams * _CONNECTIONS_PER_STREAM + _SPARE_CALLS
 
 
-def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool, page: PageServer | None = None) -> int:
+def serve_until_stopped(
+    server: DatasetServer,
+    *,
+    stop_with_stdin: bool,
+    page: PageServer | None = None,
+    announce: Callable[[Listen, Listen | None], None] | None = None,
+) -> int:
     """Serves until SIGTERM or the end of standard input (exit code 0) or Ctrl-C (130).
 
-    Prints `listening on HOST:PORT` on stdout once it does, then `metrics on HOST:PORT` where there is a `page`, which
-    stays until the last stream has ended. A second signal ends the process at once.
+    announce: called once it listens, with where it does and where the `page` is; by default it prints `listening on
+    HOST:PORT` and `metrics on HOST:PORT` on stdout. The page stays until the last stream has ended. A second signal
+    ends the process at once.
     """
     # A signal must wake the main thread even if it comes just before, or to another thread: Python itself promises that
     # only for this file descriptor.
@@ -130,12 +138,16 @@ def serve_until_stopped(server: DatasetServer, *, stop_with_stdin: bool, page: P
     if stop_with_stdin:
         threading.Thread(target=_tell_end_of_stdin, args=(tell,), daemon=True).start()
     with page or nullcontext(), server:
-        print(f"listening on {server.listen}", flush=True)
-        if page is not None:
-            print(f"metrics on {page.listen}", flush=True)
+        (announce or _announce)(server.listen, page.listen if page else None)
         (reason,) = os.read(told, 1)
         _LOG.info("draining")
     return 130 if reason == signal.SIGINT else 0
+
+
+def _announce(listen: Listen, metrics: Listen | None) -> None:
+    print(f"listening on {listen}", flush=True)
+    if metrics:
+        print(f"metrics on {metrics}", flush=True)
 
 
 def _take_once(number: int, _: FrameType | None) -> None:

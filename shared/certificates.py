@@ -4,6 +4,7 @@ What surprises: whether a certificate is valid now is asked of OpenSSL itself, b
 holder shows it and the other side trusts nothing else.
 """
 
+import base64
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 
 from shared.errors import UsageError
 from shared.watched import read_secret, read_small
+
+_EDWARDS = {bytes.fromhex("06032b6570"): "Ed25519", bytes.fromhex("06032b6571"): "Ed448"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,9 @@ def read_certified_key(cert: Path, key: Path, *, of_server: bool) -> CertifiedKe
     for context in (server, client):
         context.verify_mode = ssl.CERT_NONE
         _load(context, cert, key)
+    if curve := _curve_of_edwards(secret):
+        problem = f"the key {key} is of {curve}, which gRPC's TLS does not speak"
+        raise UsageError(f"{problem}; make one of P-256 (openssl ecparam -name prime256v1 -genkey) or RSA")
     facts = _shown(cert, chain, server, client, of_server=of_server)
     names = tuple(value for _, value in facts.get("subjectAltName", ()))
     return CertifiedKey(secret, chain, str(facts["notAfter"]), names)
@@ -66,6 +72,13 @@ def _load(context: ssl.SSLContext, cert: Path, key: Path) -> None:
         if reason is not None:
             raise _unusable(cert, reason) from error
         raise UsageError(f"{key} must hold a private key in PEM (-----BEGIN PRIVATE KEY-----), and has none") from error
+
+
+def _curve_of_edwards(secret: bytes) -> str:
+    """'Ed25519' or 'Ed448' for a key on these curves, else ''. They are always PKCS #8, in the DER of RFC 8410."""
+    _, _, body = secret.partition(b"-----BEGIN PRIVATE KEY-----")
+    algorithm = base64.b64decode(b"".join(body.split())[:40])[:16]
+    return next((name for oid, name in _EDWARDS.items() if oid in algorithm), "")
 
 
 def _shown(

@@ -60,6 +60,7 @@ class DatasetClient:
         "Spec, split counts and fingerprint."
         self.codecs = codecs_of(described)
         "What streams may be asked for, the cheapest for the service first."
+        self._first_codec = next(iter(self.codecs), Codec.RAW)
         self.source = described.source
         "'rendered' or 'shards', for people."
 
@@ -76,11 +77,12 @@ class DatasetClient:
         rank: int = 0,
         ranks: int = 1,
         remainder: Remainder = Remainder.DROP,
-        codec: Codec = Codec.RAW,
+        codec: Codec | None = None,
         prefetch: int = 4,
     ) -> BatchStream:
         """Opens the stream of one rank's batches of steps `first_step` on (`num_steps` of them; 0: to the epoch's end).
 
+        codec: how images travel; None: as the service offers first, which for stored samples is as they are stored.
         prefetch: how many batches, at least 1, are received and decoded ahead. `StreamAddress` has the other bounds.
         Raises `InvalidRequest` and `NotFound` at once; while iterating, any `StreamingError` that `Cursor` names.
         """
@@ -98,18 +100,18 @@ class DatasetClient:
             rank=rank,
             ranks=ranks,
             remainder=remainder,
-            codec=codec,
+            codec=codec or self._first_codec,
         )
         stream = BatchStream(Cursor(self._services, address, self._patience), prefetch)
         self._streams.add(stream)
         return stream
 
-    def samples(self, split: str, indices: Sequence[int], codec: Codec = Codec.RAW) -> list[Sample]:
+    def samples(self, split: str, indices: Sequence[int], codec: Codec | None = None) -> list[Sample]:
         """Single samples, in the order asked; `InvalidRequest` and `NotFound` name what is out of its bound."""
         check_indices(self.dataset, split, indices)
         size = max(1, min(MAX_SAMPLES, MAX_BATCH_BYTES // self.dataset.spec.image_bytes))
         parts = [indices[start : start + size] for start in range(0, len(indices), size)]
-        return [sample for part in parts for sample in self._samples(split, part, codec)]
+        return [sample for part in parts for sample in self._samples(split, part, codec or self._first_codec)]
 
     def close(self) -> None:
         """Ends all its streams."""

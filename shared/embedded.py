@@ -6,7 +6,6 @@ is still reading, and stops it when it is done.
 """
 
 import logging
-import os
 import select
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
+from shared.cores import num_cores
 from shared.errors import Unavailable
 from shared.spec import DEFAULT_COUNTS
 
@@ -35,7 +35,7 @@ def embedded_service(
     Raises `Unavailable` with the service's own words when it does not start.
     """
     command = [sys.executable, "-m", "datagen_server", "serve", "--listen", "127.0.0.1:0", "--stop-with-stdin"]
-    command += ["--seed", str(seed), "--workers", str(num_workers or max(1, (os.cpu_count() or 1) - 1))]
+    command += ["--seed", str(seed), "--workers", str(num_workers or max(1, num_cores() - 1))]
     command += ["--count", *(f"{name}={count}" for name, count in counts.items())]
     with tempfile.TemporaryFile("w+") as words:
         service = subprocess.Popen(

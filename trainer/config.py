@@ -80,8 +80,8 @@ class TrainerConfig(BaseModel):
     """How weights are drawn; uniform is the published way."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
-    codec: Codec = Codec.RAW
-    """How images travel from the service: raw, zstd or png."""
+    codec: Codec | None = None
+    """How images travel from the service: raw, zstd or png; null: as it offers first, stored samples as they are."""
     prefetch: int = Field(4, ge=1, le=64)
     """Batches that a rank holds ahead of the training step."""
     train_samples: int = Field(192_000, ge=1, le=2**48)

@@ -10,7 +10,6 @@ What surprises: OUT appears when all is written, and not before. Only leaf direc
 nothing else, for deep-text-recognition-benchmark takes every leaf directory below its root for an LMDB.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +25,7 @@ from datagen_server.shards.record import max_payload_bytes
 from datagen_server.sources import SampleSource
 from shared.batch import text_of
 from shared.codec import Codec
+from shared.cores import num_cores
 from shared.errors import NotFound, UsageError
 
 NUM_SAMPLES_KEY = b"num-samples"
@@ -98,7 +98,7 @@ def _write_png(source: SampleSource, split: str, folder: Path, advance: Callable
 def _samples(source: SampleSource, split: str) -> Iterator[list[_Sample]]:
     """All samples of a split in order, encoded as PNG by as many threads as there are cores."""
     count = source.dataset.counts[split]
-    num_threads = os.cpu_count() or 1
+    num_threads = num_cores()
     with ThreadPoolExecutor(num_threads) as threads:
         for first in range(0, count, num_threads * _AT_ONCE):
             starts = range(first, min(first + num_threads * _AT_ONCE, count), _AT_ONCE)

@@ -22,6 +22,7 @@ from shared.spec import Dataset, DatasetSpec
 
 MANIFEST_NAME = "manifest.json"
 SHARD_SUFFIX = ".lmdb"
+DEFAULT_CODEC = Codec.ZSTD
 DEFAULT_SHARD_SIZE = 8192
 MAX_SHARD_SIZE = 2**17
 MAX_SHARDS = 99_999
@@ -59,7 +60,7 @@ class Plan:
     """What is to be stored and how it is cut: equal plans make equal shards. Checks itself; raises `UsageError`."""
 
     dataset: Dataset
-    codec: Codec = Codec.RAW
+    codec: Codec = DEFAULT_CODEC
     shard_size: int = DEFAULT_SHARD_SIZE
     "Samples in each shard but a split's last, 1..2^17."
 

@@ -7,7 +7,6 @@ order make equal files, so the result is what it was, byte for byte. Only anothe
 another file of the same samples, and then the manifest is brought up to date.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from datagen_server.shards.file import read_description
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.materialize import Found, OpenProgress, quiet, write_manifest
 from datagen_server.shards.repair import Repair
+from shared.cores import num_cores
 from shared.errors import DataLoss, StreamingError, UsageError
 
 _MAX_THREADS = 8
@@ -96,7 +96,7 @@ def _examine_all(
     listed = dict(zip(plan.shards, manifest.shards, strict=True)) if manifest else {}
     found: Found = {}
     findings = []
-    with ThreadPoolExecutor(min(_MAX_THREADS, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(min(_MAX_THREADS, num_cores())) as threads:
         results = threads.map(partial(examine, directory, plan), plan.shards)
         for shard, examined in zip(plan.shards, results, strict=True):
             whole = _whole(examined, listed.get(shard))

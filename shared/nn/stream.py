@@ -31,7 +31,8 @@ class ReadingPlan:
     last_step: int
     order_seed: int = 0
     shuffle: bool = True
-    codec: Codec = Codec.RAW
+    codec: Codec | None = None
+    "How images travel; None: as the service offers first."
     prefetch: int = 4
 
     def epochs(self) -> Iterator[tuple[int, int, int]]:

@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from datagen_server.fingerprint import fingerprint
-from datagen_server.shards.manifest import Plan
+from datagen_server.shards.manifest import DEFAULT_CODEC, Plan
 from datagen_server.shards.materialize import materialize
 from datagen_server.shards.verify import verify
 from datagen_server.shards.work import process_workers
@@ -36,7 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=60_000, help="default %(default)s, a sixth of them in test")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: one for each core")
-    parser.add_argument("--codec", choices=[codec.value for codec in Codec], default="raw")
+    parser.add_argument("--codec", choices=[codec.value for codec in Codec], default=DEFAULT_CODEC.value)
     options = parser.parse_args()
     spec, num_test = DatasetSpec(), options.samples // 6
     counts = {"train": options.samples - num_test, "test": num_test}

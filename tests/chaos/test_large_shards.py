@@ -26,7 +26,8 @@ def image_of(index: int) -> bytes:
 
 
 def write_shards(directory: Path, count: int, shard_size: int = 8192) -> None:
-    plan = Plan(dataset=Dataset(spec=SPEC, counts={SPLIT: count}, fingerprint=FINGERPRINT), shard_size=shard_size)
+    dataset = Dataset(spec=SPEC, counts={SPLIT: count}, fingerprint=FINGERPRINT)
+    plan = Plan(dataset=dataset, codec=Codec.RAW, shard_size=shard_size)
     key, label = record_key(FINGERPRINT, SPLIT), np.zeros(SPEC.max_length, np.uint8)
     directory.mkdir()
     found: Found = {}

@@ -147,7 +147,7 @@ def fill_and_rerun(size_kb: int, undisturbed: Undisturbed, directory: Path) -> i
 def test_a_full_disk_is_one_clear_line_and_the_rerun_ends_as_if_undisturbed(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    fill_and_rerun(5000, undisturbed, tmp_path / "disk")
+    fill_and_rerun(2000, undisturbed, tmp_path / "disk")
 
 
 @pytest.mark.long

@@ -47,6 +47,28 @@ def test_health_is_one_line_and_an_exit_code(target: str) -> None:
     assert (bad.returncode, bad.stdout, bad.stderr) == (1, "", line)
 
 
+def test_health_as_json_is_one_object_whatever_the_health(target: str) -> None:
+    good, bad = run("health", "--json", "--target", target), run("health", "--json", "--target", "127.0.0.1:1")
+    assert (good.returncode, json.loads(good.stdout)) == (0, {"target": target, "serving": True, "reason": ""})
+    reason = "no data set service answers at 127.0.0.1:1 (connection refused)"
+    assert (bad.returncode, json.loads(bad.stdout)) == (
+        1,
+        {"target": "127.0.0.1:1", "serving": False, "reason": reason},
+    )
+
+
+def test_serve_announces_itself_in_one_object(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "datagen_server", "serve", "--listen", "127.0.0.1:0", "--json"]
+    more = ["--workers", "1", "--count", "train=300", "--metrics-listen", "127.0.0.1:0", "--stop-with-stdin"]
+    with open(tmp_path / "log", "w") as log:
+        done = subprocess.run([*command, *more], input="", stdout=subprocess.PIPE, stderr=log, text=True, check=True)
+    told = json.loads(done.stdout)
+    assert told["listening"].startswith("127.0.0.1:")
+    assert told["metrics"].startswith("127.0.0.1:")
+    assert (told["source"], told["counts"]) == ("rendered", {"test": 10_000, "train": 300})
+    assert len(told["fingerprint"]) == 64
+
+
 def test_inspect_shows_what_the_function_says_here_and_from_a_service(
     target: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,6 +101,8 @@ def test_preview_writes_the_same_sheet_here_and_from_a_service(
         assert capsys.readouterr().out == f"{out}: 9 samples of test, from index 5\n"
         sheets.append(out.read_bytes())
     assert sheets[0] == sheets[1]
+    assert main(["preview", "--split", "test", "--count", "2", "--out", str(out), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"out": str(out), "split": "test", "first": 0, "count": 2}
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from shared.client import connect
 from shared.errors import DataLoss, StreamingError, UsageError
 from shared.spec import DatasetSpec
 from tests.datagen_server.processes import children, wait_until
-from tests.datagen_server.shards.building import change_byte
+from tests.datagen_server.shards.building import damage_record
 from tests.services import ServiceProcess
 
 COUNTS = "--count", "train=100", "test=30"
@@ -84,12 +84,12 @@ def test_verify_names_damage_with_exit_code_1_and_repairs_it(
 ) -> None:
     assert main(["materialize", "--out", str(tmp_path), *SMALL]) == 0
     capsys.readouterr()
-    damaged = tmp_path / "train-00001-of-00004.lmdb"
-    change_byte(damaged, 4096 * 20)
+    manifest = Manifest.read(tmp_path)
+    damaged = manifest.of_split("train")[1].shard
+    damage_record(tmp_path, manifest.plan, damaged, 40)
     assert main(["verify", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("train-00001-of-00004.lmdb: records ")
-    assert lines[0].endswith(" of train: damaged")
+    assert lines[0] == "train-00001-of-00004.lmdb: records 40 of train: damaged"
     assert lines[1].endswith("130 records in 5 shards, 1 damaged, 0 repaired")
     assert main(["verify", str(tmp_path), "--repair", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {
@@ -99,7 +99,7 @@ def test_verify_names_damage_with_exit_code_1_and_repairs_it(
         "shards": 5,
         "digest": Manifest.read(shards).digest,
     }
-    assert damaged.read_bytes() == (shards / damaged.name).read_bytes()
+    assert (tmp_path / damaged.file).read_bytes() == (shards / damaged.file).read_bytes()
 
 
 def test_a_service_over_shards_gives_what_the_function_says(shards: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -39,6 +40,17 @@ def problem(cert: Path, key: Path) -> str:
     return line
 
 
+def write_self_signed(
+    folder: Path, secret: CertificateIssuerPrivateKeyTypes, digest: SHA256 | None
+) -> tuple[Path, Path]:
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")]), datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, secret.public_key(), 1, now - DAY, now + DAY).sign(secret, digest)
+    cert, key = folder / "cert", folder / "key"
+    cert.write_bytes(made.public_bytes(Encoding.PEM))
+    key.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return cert, key
+
+
 def test_a_good_pair_is_read_with_its_names_and_its_end(office: Office) -> None:
     pair = read_certified_key(office.cert, office.key, of_server=True)
     assert (pair.key, pair.chain) == (office.key.read_bytes(), office.cert.read_bytes())
@@ -67,13 +79,17 @@ def test_a_key_of_another_certificate_is_refused(office: Office) -> None:
 
 
 def test_a_certificate_of_a_key_that_is_too_small_is_refused(tmp_path: Path) -> None:
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    small, now = rsa.generate_private_key(65537, 1024), datetime.now(UTC)  # noqa: S505
-    made = x509.CertificateBuilder(name, name, small.public_key(), 1, now - DAY, now + DAY).sign(small, SHA256())
-    cert, key = tmp_path / "cert", tmp_path / "key"
-    cert.write_bytes(made.public_bytes(Encoding.PEM))
-    key.write_bytes(small.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    small = rsa.generate_private_key(65537, 1024)  # noqa: S505
+    cert, key = write_self_signed(tmp_path, small, SHA256())
     assert problem(cert, key).startswith(f"the certificate {cert} cannot be used: ")
+
+
+@pytest.mark.parametrize("kind", [ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey])
+def test_a_key_that_grpc_cannot_use_is_refused(
+    tmp_path: Path, kind: type[ed25519.Ed25519PrivateKey | ed448.Ed448PrivateKey]
+) -> None:
+    cert, key = write_self_signed(tmp_path, kind.generate(), None)
+    assert problem(cert, key).startswith(f"the key {key} is of {kind.__name__.removesuffix('PrivateKey')}, which gRPC")
 
 
 @pytest.mark.parametrize("style", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
