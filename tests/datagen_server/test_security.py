@@ -155,9 +155,8 @@ def test_every_call_without_the_token_is_refused_and_logged_without_what_it_brou
         list(channel.unary_stream(f"/{SERVICE}/{method}", None, None)(b"", metadata=metadata, timeout=20))
     assert caught.value.code() == grpc.StatusCode.UNAUTHENTICATED
     # Streams of earlier tests may still tell of their end.
-    refusals = lambda: [told for told in caplog.messages if "UNAUTHENTICATED: " in told]  # noqa: E731
-    wait_until(lambda: bool(refusals()), "the line in the log")
-    (line,) = refusals()
+    wait_until(lambda: any("UNAUTHENTICATED: " in told for told in caplog.messages), "the line in the log")
+    (line,) = (told for told in caplog.messages if "UNAUTHENTICATED: " in told)
     assert " of ipv4:127.0.0.1:" in line
     assert "token" in line
     for value in (TOKEN, TOKEN[:-1], TOKEN.lower(), TOKEN[::-1], "aaaa", "another"):
