@@ -98,9 +98,10 @@ class _Whole(Future[_T]):
 
 def _when_all(parts: Sequence["Future[_T]"], combine: Callable[[Sequence[_T]], _W]) -> "Future[_W]":
     """A future of the combined results of `parts`, without a thread that waits for them."""
-    whole: Future[_W] = _Whole(parts)
+    left = list(parts)
+    whole: Future[_W] = _Whole(left)
     lock = threading.Lock()
-    num_left = len(parts)
+    num_left = len(left)
 
     def count(_: "Future[_T]") -> None:
         nonlocal num_left
@@ -108,12 +109,13 @@ def _when_all(parts: Sequence["Future[_T]"], combine: Callable[[Sequence[_T]], _
             num_left -= 1
             if num_left:
                 return
-        if not whole.set_running_or_notify_cancel():
-            return
         try:
-            whole.set_result(combine([part.result() for part in parts]))
+            if whole.set_running_or_notify_cancel():
+                whole.set_result(combine([part.result() for part in left]))
         except Exception as error:
             whole.set_exception(error)
+        finally:
+            left.clear()  # The parts know this function: a cycle, in which their results would stay for long.
 
     for part in parts:
         part.add_done_callback(count)

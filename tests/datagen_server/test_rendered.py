@@ -1,3 +1,4 @@
+import gc
 import os
 import random
 import signal
@@ -9,7 +10,7 @@ from concurrent.futures import Future
 import numpy as np
 import pytest
 
-from datagen_server.rendered import RenderedSource
+from datagen_server.rendered import RenderedSource, _Chunk
 from shared.batch import Records
 from shared.codec import Codec
 from shared.errors import UsageError
@@ -111,9 +112,25 @@ def test_closing_ends_the_reads_under_way(source: RenderedSource) -> None:
 
 def test_a_read_that_nobody_wants_any_more_is_not_rendered(source: RenderedSource) -> None:
     unwanted = source.read("train", indices_of(*range(50), *range(50)), Codec.RAW)
-    parts = unwanted._parts  # type: ignore[attr-defined]
+    parts = list(unwanted._parts)  # type: ignore[attr-defined]
     assert unwanted.cancel()
     assert_are_the_samples(
         source.read("train", indices_of(1, 2), Codec.RAW).result(TIMEOUT_S), "train", indices_of(1, 2)
     )
     assert sum(part.cancelled() for part in parts) >= 3
+
+
+def test_nothing_of_a_read_stays_once_its_records_are_gone(source: RenderedSource) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            source.read("train", indices_of(*range(64)), Codec.RAW).result(TIMEOUT_S)
+        # Of 40 chunks the last of each worker.
+        wait_until(lambda: sum(map(is_chunk, gc.get_objects())) <= 2, "the rendered chunks to go")
+    finally:
+        gc.enable()
+
+
+def is_chunk(value: object) -> bool:
+    return type(value) is _Chunk
