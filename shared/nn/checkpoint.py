@@ -8,13 +8,15 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import mindspore as ms
 import numpy as np
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import DataLoss, UsageError
@@ -137,11 +139,21 @@ def find_checkpoints(run_dir: Path) -> list[Path]:
     """All finished checkpoints of a run directory, oldest first, at least one; raises `UsageError` when none is."""
     if not run_dir.exists():
         raise UsageError(f"no checkpoint at {run_dir}: the path does not exist")
-    found = list_checkpoints(run_dir / "checkpoints") or list_checkpoints(run_dir)
-    if not found:
-        folders = f"{run_dir} or {run_dir / 'checkpoints'}"
-        raise UsageError(f"no finished checkpoint in {folders}; train first: python -m trainer")
-    return found
+    folders = dict.fromkeys(_checkpoint_folders(run_dir))
+    for folder in folders:
+        if found := list_checkpoints(folder):
+            return found
+    words = " or ".join(map(str, folders))
+    raise UsageError(f"no finished checkpoint in {words}; train first: python -m trainer")
+
+
+def _checkpoint_folders(run_dir: Path) -> Iterator[Path]:
+    """Where the run's own configuration says that they are, then where they are by default or may have been put."""
+    with suppress(OSError, ValueError, yaml.YAMLError):
+        told = yaml.safe_load((run_dir / "config.yaml").read_text())
+        if isinstance(told, dict) and isinstance(told.get("save_checkpoint_path"), str):
+            yield run_dir / told["save_checkpoint_path"]
+    yield from (run_dir / "checkpoints", run_dir)
 
 
 def _sha256(path: Path) -> str:

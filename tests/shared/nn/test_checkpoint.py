@@ -75,6 +75,24 @@ def test_the_newest_so_many_are_kept_in_order_of_epoch_and_step(tmp_path: Path) 
     assert len(list(tmp_path.iterdir())) == 6
 
 
+@pytest.mark.parametrize("place", ["elsewhere", "../besides"])
+def test_a_run_with_a_checkpoint_path_of_its_own_is_followed(tmp_path: Path, place: str) -> None:
+    run_dir = tmp_path / "run"
+    run_dir.mkdir()
+    (run_dir / "config.yaml").write_text(f"save_checkpoint_path: {place}\n")
+    with pytest.raises(UsageError, match=f"no finished checkpoint in {run_dir / place} or {run_dir}/checkpoints or"):
+        find_checkpoint(run_dir)
+    saved = _saved(run_dir / place)
+    assert find_checkpoint(run_dir).samefile(saved)
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "{", "save_checkpoint_path: 7"])
+def test_a_configuration_that_says_nothing_of_checkpoints_leaves_the_default(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.yaml").write_text(text)
+    saved = _saved(tmp_path / "checkpoints")
+    assert find_checkpoint(tmp_path) == saved
+
+
 def test_a_checkpoint_without_its_json_is_unfinished(tmp_path: Path) -> None:
     _saved(tmp_path, 1)
     newer = _saved(tmp_path, 2)
