@@ -8,18 +8,24 @@ import math
 import os
 from pathlib import Path
 
-_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+_CONTROL_GROUP = Path("/sys/fs/cgroup")
+# Both hold the microseconds of processor time in each period, then the period; without a limit, "max" or -1.
+_VERSION_2 = ("cpu.max",)
+_VERSION_1 = "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"
 
 
-def num_cores(quota_file: Path = _QUOTA) -> int:
+def num_cores(control_group: Path = _CONTROL_GROUP) -> int:
     """At least 1: the cores this process is bound to, and no more than its container's CPU limit, rounded up.
 
-    quota_file: 'MICROSECONDS PERIOD' or 'max PERIOD', as control groups of version 2 write it ("CPU Interface Files" in
-    the kernel's cgroup-v2 document); elsewhere there is no such file, and no limit is known.
+    control_group: where the container's own limits are (the kernel's documents cgroup-v2 and sched-bwc); where there are
+    none, no limit is known.
     """
     num_bound = len(os.sched_getaffinity(0))
-    try:
-        quota, period = quota_file.read_text().split()
-        return max(1, min(num_bound, math.ceil(int(quota) / int(period))))
-    except (OSError, ValueError):
-        return num_bound
+    for names in (_VERSION_2, _VERSION_1):
+        try:
+            quota, period = " ".join((control_group / name).read_text() for name in names).split()
+            limit = math.ceil(int(quota) / int(period))
+        except (OSError, ValueError, ZeroDivisionError):
+            continue
+        return max(1, min(num_bound, limit)) if limit > 0 else num_bound
+    return num_bound
