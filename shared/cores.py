@@ -17,8 +17,8 @@ _VERSION_1 = "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"
 def num_cores(control_group: Path = _CONTROL_GROUP) -> int:
     """At least 1: the cores this process is bound to, and no more than its container's CPU limit, rounded up.
 
-    control_group: where the container's own limits are (the kernel's documents cgroup-v2 and sched-bwc); where there are
-    none, no limit is known.
+    control_group: where the container's own limits are, by the kernel's documents cgroup-v2 and sched-bwc. Where there
+    are none, no limit is known.
     """
     num_bound = len(os.sched_getaffinity(0))
     for names in (_VERSION_2, _VERSION_1):
