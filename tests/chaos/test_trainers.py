@@ -1,4 +1,4 @@
-"""A trainer whose services are killed, frozen and restarted under it ends with the weights of one left in peace."""
+"""Trainers that are frozen, or whose services are killed and frozen, end with the weights of one left in peace."""
 
 import json
 import random
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.datagen_server.processes import wait_until
 from tests.outcomes import OpenOutcome, Outcome
 from tests.services import ServiceProcess
 
@@ -21,6 +22,8 @@ COUNTS = "--count", "train=400", "test=50"
 SMALL = "hidden_size=16", "batch_size=8", "columns_per_frame=8", "save_checkpoint_steps=500", "log_steps=100"
 NUM_STEPS = 600
 FREEZE_S = 8.0
+# By then the service has pinged in vain, twice 20 s, and closed the connection.
+LONG_FREEZE_S = 50.0
 
 
 def start_trainer(target: str, run_dir: Path) -> "subprocess.Popen[str]":
@@ -67,5 +70,32 @@ def test_a_trainer_whose_replicas_die_in_turn_ends_with_the_same_weights(outcome
         in_peace = result_of(start_trainer(target, tmp_path / "peace"))
         trainer = start_trainer(target, tmp_path / "war")
         disturb(services, trainer, result)
+        assert result_of(trainer)["weights_digest"] == in_peace["weights_digest"]
+        assert result.tries >= 2
+
+
+def freeze_now_and_then(trainer: "subprocess.Popen[str]", run_dir: Path, result: Outcome) -> None:
+    """Once for long, as soon as it has trained 100 steps, then for short whiles until it is done."""
+    wait_until(lambda: (run_dir / "metrics.jsonl").exists() or trainer.poll() is not None, "the first steps", 120)
+    chance, duration_s = random.Random(6), LONG_FREEZE_S
+    while trainer.poll() is None:
+        with result.one_try():
+            trainer.send_signal(signal.SIGSTOP)
+            time.sleep(duration_s)
+            trainer.send_signal(signal.SIGCONT)
+        duration_s = 1.0
+        time.sleep(chance.uniform(0.1, 0.4))
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_trainer_that_is_frozen_and_thawed_ends_with_the_same_weights(outcome: OpenOutcome, tmp_path: Path) -> None:
+    with (
+        outcome(promise="3, 4", what="trainer frozen (SIGSTOP) and thawed: same weights") as result,
+        ServiceProcess(*SERVE, *COUNTS) as service,
+    ):
+        in_peace = result_of(start_trainer(service.target, tmp_path / "peace"))
+        trainer = start_trainer(service.target, tmp_path / "frozen")
+        freeze_now_and_then(trainer, tmp_path / "frozen", result)
         assert result_of(trainer)["weights_digest"] == in_peace["weights_digest"]
         assert result.tries >= 2
