@@ -16,10 +16,9 @@ from secrets import token_hex
 import grpc
 
 from shared.address import StreamAddress
-from shared.batch import Batch
 from shared.channel import Service
 from shared.errors import DataLoss, ForeignDataset, StreamingError, Unavailable, from_rpc_error, is_transient
-from shared.wire import decode_batch, request_message
+from shared.wire import ReceivedBatch, read_batch, request_message
 
 _LOG = logging.getLogger(__name__)
 _FIRST_PAUSE_S = 0.1
@@ -74,7 +73,7 @@ class Cursor:
         self._named_foreign: set[str] = set()
         self._expired = False
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[ReceivedBatch]:
         while self.step < self._address.steps.stop and not self._closed.is_set():
             service, started = self._services[self._turn % len(self._services)], time.monotonic()
             steps = range(self.step, min(self.step + self._num_steps, self._address.steps.stop))
@@ -113,9 +112,9 @@ class Cursor:
         if time.monotonic() > self._home_again_at:
             self._turn = self._home
 
-    def _read(self, service: Service, steps: range) -> Iterator[Batch]:
+    def _read(self, service: Service, steps: range) -> Iterator[ReceivedBatch]:
         for message in self._timed(self._open(service, steps)):
-            batch = self._checked(decode_batch(message, self._address.dataset.spec))
+            batch = self._checked(read_batch(message, self._address.dataset.spec))
             self._note_progress(service)
             self.step += 1
             yield batch
@@ -141,7 +140,7 @@ class Cursor:
                 return
             yield message
 
-    def _checked(self, batch: Batch) -> Batch:
+    def _checked(self, batch: ReceivedBatch) -> ReceivedBatch:
         expected = self._address.epoch, self.step, len(self._address.part.positions(self.step))
         found = batch.epoch, batch.step, len(batch)
         if found != expected:

@@ -1,19 +1,23 @@
-"""Batches ahead of their reader: one thread receives, checks and decodes while the reader is busy with the last one.
+"""Batches ahead of their reader: threads receive, check and decode while the reader is busy with the last one.
 
-A reader that stops costs a bounded amount of memory: at most `prefetch` batches and one more wait here, and behind them
-gRPC's flow control stops the service.
+One thread receives and two decode, which is most of the work: together they keep up with a service. A reader that stops
+costs a bounded amount of memory: at most `prefetch` batches and one more wait here, and behind them gRPC's flow control
+stops the service.
 """
 
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
 from shared.batch import Batch
 from shared.cursor import Cursor
+from shared.errors import DataLoss
 
+_NUM_DECODERS = 2
 _DEADLINE_CHECKS_S = 0.5
 
 
@@ -24,7 +28,7 @@ class BatchStream(Iterator[Batch]):
         self._cursor, self._prefetch = cursor, prefetch
         self.wait_s = 0.0
         "Seconds that `next` has waited for data so far."
-        self._ready: deque[Batch] = deque()
+        self._ready: deque[Future[Batch]] = deque()
         self._changed = threading.Condition()
         self._ended = self._closed = False
         self._error: Exception | None = None
@@ -39,13 +43,11 @@ class BatchStream(Iterator[Batch]):
     def __next__(self) -> Batch:
         started = time.monotonic()
         try:
-            with self._changed:
-                while not self._ready and not self._ended:
-                    self._changed.wait(_DEADLINE_CHECKS_S)
-                    self._cursor.check_deadline()
-                if self._ready and not self._closed:
-                    self._changed.notify_all()
-                    return self._ready.popleft()
+            if decoded := self._next_ready():
+                return decoded.result()
+        except DataLoss:
+            self.close()
+            raise
         finally:
             self.wait_s += time.monotonic() - started
         if self._error is not None and not self._closed:
@@ -72,15 +74,27 @@ class BatchStream(Iterator[Batch]):
     ) -> None:
         self.close()
 
+    def _next_ready(self) -> Future[Batch] | None:
+        """The next batch, or None after the last; not necessarily decoded yet."""
+        with self._changed:
+            while not self._ready and not self._ended:
+                self._changed.wait(_DEADLINE_CHECKS_S)
+                self._cursor.check_deadline()
+            if not self._ready or self._closed:
+                return None
+            self._changed.notify_all()
+            return self._ready.popleft()
+
     def _receive(self) -> None:
         try:
-            for batch in self._cursor:
-                with self._changed:
-                    self._changed.wait_for(lambda: len(self._ready) < self._prefetch or self._closed)
-                    if self._closed:
-                        break
-                    self._ready.append(batch)
-                    self._changed.notify_all()
+            with ThreadPoolExecutor(_NUM_DECODERS, "decode-batches") as decoders:
+                for batch in self._cursor:
+                    with self._changed:
+                        self._changed.wait_for(lambda: len(self._ready) < self._prefetch or self._closed)
+                        if self._closed:
+                            break
+                        self._ready.append(decoders.submit(batch.decode))
+                        self._changed.notify_all()
         except Exception as error:
             self._error = error
         finally:

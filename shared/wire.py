@@ -7,6 +7,7 @@ contract can read the one and write the other.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -116,11 +117,34 @@ def encode_batch(epoch: int, step: int, indices: NDArray[np.uint64], records: Re
     return b"".join([small_fields, _varint(_IMAGES_KEY), _varint(size), *records.payloads])
 
 
-def decode_batch(message: bytes, spec: DatasetSpec) -> Batch:
-    """The batch in the bytes of a StreamBatchesResponse, its checksum verified; raw images are a view of `message`.
+@dataclass(frozen=True, eq=False)
+class ReceivedBatch:
+    """A batch as it came: whole, its checksum says, and its images still encoded."""
 
-    Raises `DataLoss` for whatever is no batch of this spec.
-    """
+    epoch: int
+    step: int
+    labels: NDArray[np.uint8]
+    indices: NDArray[np.uint64]
+    codec: Codec
+    _images: memoryview
+    _image_sizes: NDArray[np.uint32]
+    _shape: tuple[int, int, int]
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def decode(self) -> Batch:
+        """The batch; raw images are a view of the message. Raises `DataLoss` for what is no image of the spec."""
+        try:
+            images = _decode_images(self._images, self._image_sizes, len(self), self.codec, self._shape)
+        except DataLoss as error:
+            place = f"step {self.step} of epoch {self.epoch}"
+            raise DataLoss(f"{place} came as it was sent and cannot be decoded: {error}") from error
+        return Batch(epoch=self.epoch, step=self.step, images=images, labels=self.labels, indices=self.indices)
+
+
+def read_batch(message: bytes, spec: DatasetSpec) -> ReceivedBatch:
+    """What the bytes of a StreamBatchesResponse hold, its checksum verified; `DataLoss` for no batch of this spec."""
     fields, images = _parse(message)
     indices = np.array(fields.indices, np.uint64)
     sizes = np.array(fields.image_sizes, np.uint32)
@@ -129,13 +153,8 @@ def decode_batch(message: bytes, spec: DatasetSpec) -> Batch:
         raise DataLoss(f"step {fields.step} came with checksum {fields.checksum:016x}, its bytes have {found:016x}")
     if labels.size != indices.size * spec.max_length:
         raise DataLoss(f"step {fields.step} came with {labels.size} label bytes for {indices.size} samples")
-    return Batch(
-        epoch=fields.epoch,
-        step=fields.step,
-        images=_decode_images(images, sizes, len(indices), _codec_of(fields.codec), spec.image_shape),
-        labels=labels.reshape(-1, spec.max_length),
-        indices=indices,
-    )
+    codec, labels = _codec_of(fields.codec), labels.reshape(-1, spec.max_length)
+    return ReceivedBatch(fields.epoch, fields.step, labels, indices, codec, images, sizes, spec.image_shape)
 
 
 def samples_message(indices: Sequence[int], records: Records, spec: DatasetSpec) -> pb.GetSamplesResponse:

@@ -299,6 +299,21 @@ def test_a_stream_whose_bytes_were_damaged_once_goes_on(monkeypatch: pytest.Monk
         assert stream.reopened == 1
 
 
+def test_an_image_that_came_whole_and_cannot_be_decoded_is_data_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    def encode(epoch: int, step: int, indices: NDArray[np.uint64], records: Records) -> bytes:
+        if step == 3:
+            payloads, sizes = [b"no frame"] * len(indices), np.full(len(indices), 8, np.uint32)
+            records = Records(records.codec, payloads, sizes, records.labels)
+        return encode_batch(epoch, step, indices, records)
+
+    monkeypatch.setattr("datagen_server.reading.encode_batch", encode)
+    with served() as target, connect(target) as client, client.stream("train", codec=Codec.ZSTD) as stream:
+        assert [next(stream).step for _ in range(3)] == [0, 1, 2]
+        with pytest.raises(DataLoss, match=r"step 3 of epoch 0 .* cannot be decoded: .* item 0"):
+            next(stream)
+        assert list(stream) == []
+
+
 def test_close_ends_a_waiting_reader_at_once() -> None:
     with served(ToySource(delay_s=1)) as target, connect(target) as client:
         stream = client.stream("train")

@@ -20,8 +20,8 @@ from shared.wire import (
     codecs_of,
     dataset_message,
     dataset_of,
-    decode_batch,
     encode_batch,
+    read_batch,
     request_message,
     samples_message,
     samples_of,
@@ -71,13 +71,13 @@ def test_generated_code_reads_what_encode_batch_writes(indices: list[int], epoch
 
 
 @given(indices=st.lists(NUMBERS, max_size=5), epoch=NUMBERS, step=NUMBERS, codec=CODEC)
-def test_decode_batch_reads_what_generated_code_writes(indices: list[int], epoch: int, step: int, codec: Codec) -> None:
+def test_read_batch_reads_what_generated_code_writes(indices: list[int], epoch: int, step: int, codec: Codec) -> None:
     message = generated(indices, records_of(indices, codec), epoch, step).SerializeToString()
-    assert_same(decode_batch(message, TOY_SPEC), indices, epoch, step)
+    assert_same(read_batch(message, TOY_SPEC).decode(), indices, epoch, step)
 
 
 @given(data=st.data(), codec=CODEC)
-def test_decode_batch_reads_fields_in_any_order_and_numbers_unpacked(data: st.DataObject, codec: Codec) -> None:
+def test_read_batch_reads_fields_in_any_order_and_numbers_unpacked(data: st.DataObject, codec: Codec) -> None:
     message = generated([1, 2**63, 300], records_of([1, 2**63, 300], codec))
     parts = []
     for field, _ in message.ListFields():
@@ -90,19 +90,19 @@ def test_decode_batch_reads_fields_in_any_order_and_numbers_unpacked(data: st.Da
     unpacked = b"".join(b"\x28" + pb.Split(count=index).SerializeToString()[1:] for index in message.indices)
     parts = [unpacked if part[0] == 0x2A else part for part in parts]
     shuffled = data.draw(st.permutations(parts))
-    assert_same(decode_batch(b"".join(shuffled), TOY_SPEC), [1, 2**63, 300], 3, 7)
+    assert_same(read_batch(b"".join(shuffled), TOY_SPEC).decode(), [1, 2**63, 300], 3, 7)
 
 
 def test_fields_of_a_later_contract_are_passed_over() -> None:
     message = generated([5], records_of([5], Codec.RAW)).SerializeToString()
     later = b"\xa2\x06\x03abc" + b"\xa9\x06" + b"\xff" * 8 + b"\xb5\x06" + b"\xff" * 4
-    assert_same(decode_batch(later + message, TOY_SPEC), [5], 3, 7)
-    assert_same(decode_batch(message + later, TOY_SPEC), [5], 3, 7)
+    assert_same(read_batch(later + message, TOY_SPEC).decode(), [5], 3, 7)
+    assert_same(read_batch(message + later, TOY_SPEC).decode(), [5], 3, 7)
 
 
 def test_raw_images_are_a_view_of_the_message() -> None:
     message = generated([5, 6], records_of([5, 6], Codec.RAW)).SerializeToString()
-    images = decode_batch(message, TOY_SPEC).images
+    images = read_batch(message, TOY_SPEC).decode().images
     assert np.shares_memory(images, np.frombuffer(message, np.uint8))
     assert not images.flags.writeable
 
@@ -115,7 +115,7 @@ def test_a_flipped_bit_anywhere_is_data_loss_or_changes_nothing_checked(codec: C
         damaged = bytearray(message)
         damaged[bit // 8] ^= 1 << bit % 8
         try:
-            batch = decode_batch(bytes(damaged), TOY_SPEC)
+            batch = read_batch(bytes(damaged), TOY_SPEC).decode()
         except DataLoss:
             continue
         assert batch.indices.tolist() == [5, 6]
@@ -126,21 +126,21 @@ def test_a_flipped_bit_anywhere_is_data_loss_or_changes_nothing_checked(codec: C
 @given(data=st.binary(max_size=300))
 def test_any_bytes_are_a_batch_or_data_loss(data: bytes) -> None:
     with suppress(DataLoss):
-        decode_batch(data, TOY_SPEC)
+        read_batch(data, TOY_SPEC).decode()
 
 
 @given(cut=st.integers(0, 2**16))
 def test_a_message_cut_short_is_data_loss(cut: int) -> None:
     message = encode_batch(1, 2, np.array([5, 6], np.uint64), records_of([5, 6], Codec.RAW))
     with pytest.raises(DataLoss):
-        decode_batch(message[: cut % len(message)] or b"\x08", TOY_SPEC)
+        read_batch(message[: cut % len(message)] or b"\x08", TOY_SPEC).decode()
 
 
 def test_another_spec_makes_of_the_same_bytes_data_loss() -> None:
     message = encode_batch(1, 2, np.array([5, 6], np.uint64), records_of([5, 6], Codec.RAW))
     for spec in (DatasetSpec(width=25, height=16), DatasetSpec(width=24, height=16, max_length=3)):
         with pytest.raises(DataLoss):
-            decode_batch(message, spec)
+            read_batch(message, spec).decode()
 
 
 @given(seed=NUMBERS, width=st.integers(16, 1024), max_length=st.integers(1, 16), count=st.integers(1, 2**48))
