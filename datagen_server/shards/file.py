@@ -8,6 +8,7 @@ import os
 import weakref
 from array import array
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,14 +53,22 @@ class ShardFile:
             self._learn(index)
         return self._offsets[number], self._sizes[number]
 
-    def fetch(self, index: int, offset: int, header: memoryview, payload: memoryview) -> bool:
-        """Reads the record at `offset` into `header` and `payload`; whether it is intact. If not they hold anything."""
+    def fetch(self, index: int, offset: int, header: memoryview, payload: memoryview, *, wait: bool = True) -> bool:
+        """Reads the record at `offset` into `header` and `payload`; whether it is intact. If not they hold anything.
+
+        wait: for the disk; False: only what is in memory is read.
+        """
         try:
-            num_read = os.preadv(self.fd, (header, payload), offset)
+            num_read = os.preadv(self.fd, (header, payload), offset, 0 if wait else os.RWF_NOWAIT)
         except OSError:
             return False
         whole = num_read == HEADER_BYTES + len(payload)
         return whole and is_intact(self._key, index, self._codec, header, payload)
+
+    def expect(self, offset: int, size: int) -> None:
+        """Asks the disk for the record at `offset`, with a payload of `size` bytes, and does not wait for it."""
+        with suppress(OSError):
+            os.posix_fadvise(self.fd, offset, HEADER_BYTES + size, os.POSIX_FADV_WILLNEED)
 
     def record(self, index: int) -> bytes | None:
         """The whole record, or None when it is missing or damaged."""

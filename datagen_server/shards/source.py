@@ -1,7 +1,8 @@
 """Shards as a `SampleSource`: records go to the wire as they lie in the file.
 
-Reads happen in threads of the source's own, so that one batch is read while the one before it is being sent: of the 15
-us that an image costs the service, reading and checking it are 5.
+Reads happen in a thread of the source's own, so that one batch is read while the one before it is being sent. It takes
+what is in memory, asks the disk for all the rest at once, and then waits: a disk or a network answers many questions in
+the time of one.
 
 What surprises: a shard whose digest is wrong is still read, record by record, for every record proves itself. Whatever
 is damaged is rendered again when the fingerprint allows it, and refused by name when not.
@@ -22,13 +23,11 @@ from datagen_server.shards.opening import OpenShards
 from datagen_server.shards.record import HEADER_BYTES, LABEL_OFFSET
 from shared.batch import Records
 from shared.codec import Codec, decode, encode
+from shared.cores import num_cores
 
 _MAX_OPEN, _MAX_PLACES = 512, 2**22
 """Shards open at once, each costing a file handle and 12 bytes a sample. Above four million samples some are closed and
 opened again all the time, which costs 0.1 ms a sample."""
-
-_NUM_READERS = 4
-"""One keeps up with all that a process can send; the others are for disks, which answer several questions at once."""
 
 _Payloads = list[bytes | memoryview]
 
@@ -50,11 +49,13 @@ class ShardSource:
         self.healer = Healer(self.dataset)
         self._stored = {split: manifest.of_split(split) for split in self.dataset.counts}
         self._open_shards = OpenShards(directory, manifest.plan, max_open)
-        self._readers = ThreadPoolExecutor(_NUM_READERS, "read-shards")
+        self._reader = ThreadPoolExecutor(1, "read-shards")
+        self._transcoders = ThreadPoolExecutor(num_cores(), "transcode-shards")
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
         """See `SampleSource`. Another codec than the stored one costs decoding and encoding."""
-        return self._readers.submit(self._read, split, indices.tolist(), codec)
+        threads = self._reader if codec is self._codec else self._transcoders
+        return threads.submit(self._read, split, indices.tolist(), codec)
 
     def close(self) -> None:
         """Lets go of the files; reads under way end well, later ones fail."""
@@ -93,12 +94,18 @@ def _fetch(
     payloads: _Payloads = [whole[end - size : end] for end, (_, size) in zip(ends[1:], places, strict=True)]
     headers = np.empty((len(indices), HEADER_BYTES), np.uint8)
     views = headers.reshape(-1).data
-    damaged = []
-    for number, (file, index, (offset, size)) in enumerate(zip(files, indices, places, strict=True)):
+
+    def fetch(number: int, wait: bool) -> bool:
+        file, index, (offset, size) = files[number], indices[number], places[number]
         header = views[number * HEADER_BYTES : (number + 1) * HEADER_BYTES]
-        if not (file and size and file.fetch(index, offset, header, whole[ends[number] : ends[number + 1]])):
-            damaged.append(number)
-    return whole, payloads, headers, damaged
+        payload = whole[ends[number] : ends[number + 1]]
+        return bool(file and size and file.fetch(index, offset, header, payload, wait=wait))
+
+    missing = [number for number in range(len(indices)) if not fetch(number, wait=False)]
+    for number in missing:
+        if file := files[number]:
+            file.expect(*places[number])
+    return whole, payloads, headers, [number for number in missing if not fetch(number, wait=True)]
 
 
 def _records(codec: Codec, payloads: _Payloads, sizes: Sequence[int], labels: NDArray[np.uint8]) -> Records:

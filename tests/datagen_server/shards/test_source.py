@@ -1,3 +1,4 @@
+import errno
 import logging
 import os
 import shutil
@@ -80,6 +81,24 @@ def test_any_batch_in_any_order_is_the_rendered_one(pristine: Path, indices: lis
 
 def test_intact_records_come_in_one_piece(pristine: Path) -> None:
     assert len(read(ShardSource(pristine), "train", 3, 40, 17).payloads) == 1
+
+
+@pytest.mark.parametrize("problem", [errno.EAGAIN, errno.EOPNOTSUPP], ids=["not there", "cannot tell"])
+def test_what_is_not_in_memory_is_waited_for(pristine: Path, monkeypatch: pytest.MonkeyPatch, problem: int) -> None:
+    expected, read_now = [], os.preadv
+
+    def preadv(fd: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+        if flags & os.RWF_NOWAIT and offset // 4096 % 2:
+            raise OSError(problem, os.strerror(problem))
+        return read_now(fd, buffers, offset, flags)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    monkeypatch.setattr(os, "posix_fadvise", lambda *asked: expected.append(asked))
+    source = ShardSource(pristine)
+    indices = (3, 40, 17, 49, 0, 16)
+    assert_rendered(read(source, "train", *indices), SMALL, "train", *indices)
+    assert expected
+    assert not source.healer.healed
 
 
 def test_many_threads_may_read_through_few_open_files(pristine: Path) -> None:
