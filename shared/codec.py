@@ -1,6 +1,6 @@
 """How images travel and rest: raw, Zstandard, or PNG; each image on its own, so any record can be sent as it is stored.
 
-`make bench` prints what each costs: Zstandard as much as raw on one machine, for a fifth of the bytes.
+`make bench` prints what each costs: Zstandard less than raw, and a fifth of the bytes.
 """
 
 import io

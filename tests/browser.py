@@ -65,6 +65,7 @@ def visited(browser: Browser, url: str, view: View) -> Iterator[Page]:
     try:
         page.goto(url)
         yield page
+        page.wait_for_load_state()  # After a click the style sheet may still be on its way.
         faults += _too_wide(page) + _inaccessible(page)
     finally:
         context.close()
