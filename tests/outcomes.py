@@ -61,6 +61,9 @@ def recorded(record: Callable[[str, Any], None], **values: Any) -> Iterator[Outc
     outcome = Outcome(**values)
     try:
         yield outcome
+    except BaseException:
+        outcome.failures += 1
+        raise
     finally:
         record("outcome", asdict(outcome))
         slowest = "" if outcome.slowest_s is None else f", slowest {outcome.slowest_s:.1f} s"

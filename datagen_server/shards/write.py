@@ -58,6 +58,7 @@ class ShardWriter:
                 str(self._partial), subdir=False, lock=False, sync=False, map_size=map_size, mode=0o644, lib_version=0
             )
         except lmdb.Error as error:
+            self._partial.unlink(missing_ok=True)
             raise write_failure(self._path, error) from error
 
     def append(self, records: Sequence[bytes | memoryview]) -> None:

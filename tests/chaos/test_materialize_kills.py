@@ -16,6 +16,7 @@ import pytest
 from datagen_server.cli import main
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan
 from datagen_server.shards.verify import verify
+from datagen_server.shards.write import ShardWriter
 from shared.errors import StreamingError
 from tests.datagen_server.processes import children, is_alive, wait_until
 from tests.datagen_server.shards.building import content
@@ -148,6 +149,13 @@ def test_a_full_disk_is_one_clear_line_and_the_rerun_ends_as_if_undisturbed(
     undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     fill_and_rerun(2000, undisturbed, tmp_path / "disk")
+
+
+def test_a_shard_without_room_for_its_first_pages_leaves_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 4):
+        with pytest.raises(StreamingError, match="no space left"):
+            ShardWriter(tmp_path / "disk", undisturbed.plan, undisturbed.plan.shards[0])
+        assert not list((tmp_path / "disk").iterdir())
 
 
 @pytest.mark.long
