@@ -9,7 +9,7 @@ if sys.argv[1:2] != ["serve"]:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from datagen_server.cli import main
-from shared.command import run
+from shared.system.command_line import run
 
 if __name__ == "__main__":
     run(main, "datagen_server")

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from datagen_server import commands, shard_commands
-from datagen_server.logs import LOG_FORMATS
-from datagen_server.server import MAX_STREAMS, MOST_STREAMS
+from datagen_server.service.logs import LOG_FORMATS
+from datagen_server.service.server import DEFAULT_STREAMS, MAX_STREAMS
 from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
-from shared.codec import Codec
-from shared.command import CommandParser, natural, positive
-from shared.security import add_security_options
-from shared.spec import DEFAULT_COUNTS
+from shared.dataset.spec import DEFAULT_COUNTS
+from shared.protocol.codec import Codec
+from shared.security.credentials import add_security_options
+from shared.system.command_line import CommandParser, natural, positive
 
 if TYPE_CHECKING:
     Subcommands = argparse._SubParsersAction[CommandParser]
@@ -228,7 +228,7 @@ def _add_server_security_options(parser: CommandParser) -> None:
     group.add_argument("--token-file", metavar="F", type=Path, help="want one of these bearer tokens, one a line")
     group.add_argument("--insecure", action="store_true", help="listen off loopback in plain text")
     help_text = "open at once; more are refused; default %(default)s"
-    group.add_argument("--max-streams", metavar="N", type=_num_streams, default=MAX_STREAMS, help=help_text)
+    group.add_argument("--max-streams", metavar="N", type=_num_streams, default=DEFAULT_STREAMS, help=help_text)
 
 
 def _add_look_options(parser: CommandParser) -> None:
@@ -255,6 +255,6 @@ def _range(text: str) -> range:
 
 
 def _num_streams(text: str) -> int:
-    if positive(text) > MOST_STREAMS:
-        raise argparse.ArgumentTypeError(f"must be at most {MOST_STREAMS}, got {text}")
+    if positive(text) > MAX_STREAMS:
+        raise argparse.ArgumentTypeError(f"must be at most {MAX_STREAMS}, got {text}")
     return int(text)

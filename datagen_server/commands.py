@@ -11,24 +11,24 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datagen_server.health import check_health
-from datagen_server.logs import start_logging
 from datagen_server.options import open_source
-from datagen_server.page.server import PageServer
-from datagen_server.preview import contact_sheet
-from datagen_server.security import ServerSecurity
-from datagen_server.server import DatasetServer, serve_until_stopped
-from datagen_server.sources import SampleSource
-from shared.address import check_indices
-from shared.batch import Sample
-from shared.client import connect
-from shared.codec import Codec
+from datagen_server.page.page_server import PageServer
+from datagen_server.rendering.contact_sheet import contact_sheet
+from datagen_server.service.auth import ServerSecurity
+from datagen_server.service.health_check import check_health
+from datagen_server.service.logs import start_logging
+from datagen_server.service.server import DatasetServer, serve_until_stopped
+from datagen_server.sources.sample_source import SampleSource
+from shared.client.dataset_client import connect
+from shared.dataset.spec import Dataset
 from shared.errors import Unavailable, UsageError
-from shared.listen import Listen
-from shared.memory import keep_freed_blocks
-from shared.security import security_of
-from shared.spec import Dataset
-from shared.wire import samples_message, samples_of
+from shared.protocol.batch import Sample
+from shared.protocol.codec import Codec
+from shared.protocol.messages import samples_message, samples_of
+from shared.protocol.request import check_indices
+from shared.security.credentials import security_of
+from shared.system.listen_address import ListenAddress
+from shared.system.malloc import keep_freed_blocks
 
 _LOG = logging.getLogger(__name__)
 
@@ -42,25 +42,27 @@ def serve(options: argparse.Namespace) -> int:
     security = ServerSecurity(
         cert=options.tls_cert, key=options.tls_key, client_ca=options.tls_client_ca, token_file=options.token_file
     )
-    listen = Listen.parse(options.listen, insecure=options.insecure or security.is_encrypted)
+    listen = ListenAddress.parse(options.listen, insecure=options.insecure or security.is_encrypted)
     listen.check()
     metrics_listen = None
     if options.metrics_listen is not None:
-        metrics_listen = Listen.parse(options.metrics_listen, insecure=options.insecure, option="--metrics-listen")
+        metrics_listen = ListenAddress.parse(
+            options.metrics_listen, insecure=options.insecure, option="--metrics-listen"
+        )
         metrics_listen.check()
-    guard = security.open()
+    authentication = security.open()
     keep_freed_blocks()
     with open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
-        server, page = DatasetServer(source, listen, options.max_streams, guard), None
+        server, page = DatasetServer(source, listen, options.max_streams, authentication), None
         if metrics_listen is not None:
             page = PageServer(status_app(source, server.metrics, lambda: server.is_serving), metrics_listen)
         announce = partial(_announce_as_json, source) if options.json else None
         return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page, announce=announce)
 
 
-def _announce_as_json(source: SampleSource, listen: Listen, metrics: Listen | None) -> None:
+def _announce_as_json(source: SampleSource, listen: ListenAddress, metrics: ListenAddress | None) -> None:
     facts = {
         "listening": str(listen),
         "metrics": metrics and str(metrics),

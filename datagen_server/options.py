@@ -6,15 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-from datagen_server.rendered import RenderedSource
 from datagen_server.shards.manifest import MANIFEST_NAME
-from datagen_server.shards.ocr import OcrLmdbSource, ocr_lmdb_splits
-from datagen_server.shards.source import ShardSource
-from datagen_server.shards.work import Workers, dask_workers, process_workers
-from datagen_server.sources import SampleSource
-from shared.cores import num_cores
+from datagen_server.shards.render_chunk import Workers, dask_workers, process_workers
+from datagen_server.sources.ocr_lmdb_source import OcrLmdbSource, ocr_lmdb_splits
+from datagen_server.sources.rendered_source import RenderedSource
+from datagen_server.sources.sample_source import SampleSource
+from datagen_server.sources.shard_source import ShardSource
+from shared.dataset.spec import DEFAULT_COUNTS, DatasetSpec
 from shared.errors import UsageError
-from shared.spec import DEFAULT_COUNTS, DatasetSpec
+from shared.system.cpu_limit import num_cores
 
 _LOG = logging.getLogger(__name__)
 

@@ -6,17 +6,17 @@ import time
 from contextlib import closing
 from functools import partial
 
-from datagen_server.fingerprint import fingerprint
+from datagen_server.exporting.export import export as export_samples
 from datagen_server.options import counts_of, open_stored, open_workers
-from datagen_server.shards.export import export as export_samples
+from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import Materialized, part_of
 from datagen_server.shards.materialize import materialize as materialize_shards
 from datagen_server.shards.verify import Verified
 from datagen_server.shards.verify import verify as verify_shards
-from shared.codec import Codec
-from shared.command import progress
-from shared.spec import Dataset, DatasetSpec
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.protocol.codec import Codec
+from shared.system.command_line import progress
 
 
 def materialize(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import signal
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 from evaluator.cli import main
-from shared.command import run
+from shared.system.command_line import run
 
 if __name__ == "__main__":
     # MindSpore turns Ctrl-C into SIGTERM while it computes: both end the command in the same way.

@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator import predict
-from shared.address import count_of
-from shared.client import DatasetClient, connect
-from shared.command import CommandParser, positive, progress, uninterrupted
-from shared.embedded import embedded_service
+from shared.client.dataset_client import DatasetClient, connect
 from shared.errors import UsageError
-from shared.security import Access, add_security_options, security_of
+from shared.protocol.request import count_of
+from shared.security.credentials import Access, add_security_options, security_of
+from shared.system.command_line import CommandParser, positive, progress, uninterrupted
+from shared.system.embedded_service import embedded_service
 
 if TYPE_CHECKING:
     from evaluator.evaluate import Evaluation
-    from shared.nn.checkpoint import CheckpointInfo
+    from shared.recogniser.checkpoint import CheckpointInfo
 
 TEST_COUNT = 10_000
 "Samples in the test split of the embedded service."
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
     options = build_parser().parse_args(argv)
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
     with uninterrupted():
-        from evaluator import report, terminal
+        from evaluator.report import report, terminal
 
     evaluation, page = _evaluate(options)
     if options.json:
@@ -87,9 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _evaluate(options: argparse.Namespace) -> tuple["Evaluation", Path | None]:
     """What came out, and where the report is if one was asked for."""
     from evaluator.evaluate import best_of, check_batch_size, check_dataset
-    from evaluator.report import prepare_folder, write_report
-    from shared.nn.checkpoint import read_info
-    from shared.nn.runtime import set_device
+    from evaluator.report.report import prepare_folder, write_report
+    from shared.recogniser.checkpoint import read_info
+    from shared.recogniser.device import set_device
 
     checkpoints = _checkpoints(options)
     infos = {checkpoint: read_info(checkpoint) for checkpoint in checkpoints}
@@ -111,7 +111,7 @@ def _evaluate(options: argparse.Namespace) -> tuple["Evaluation", Path | None]:
 
 
 def _checkpoints(options: argparse.Namespace) -> list[Path]:
-    from shared.nn.checkpoint import find_checkpoint, find_checkpoints
+    from shared.recogniser.checkpoint import find_checkpoint, find_checkpoints
 
     if not options.best:
         return [find_checkpoint(options.ckpt)]
@@ -124,7 +124,7 @@ def _read_with(
     checkpoint: Path, info: "CheckpointInfo", access: Access, client: DatasetClient, options: argparse.Namespace
 ) -> "Evaluation":
     from evaluator.evaluate import Evaluation, count_all, reading
-    from evaluator.reading import Share
+    from evaluator.split_reader import Share
 
     _announce(checkpoint, info, client, options.split)
     count = client.dataset.counts[options.split]

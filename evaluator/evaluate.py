@@ -10,19 +10,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from evaluator.metrics import Coverage, Figures, ReadBatch, Tally
 from evaluator.ranks import ranks_reading
-from evaluator.reading import Share, read_share
-from evaluator.recogniser import Recogniser
-from shared.address import MAX_BATCH_BYTES, MAX_BATCH_SIZE, count_of
-from shared.client import DatasetClient
-from shared.command import uninterrupted
+from evaluator.scores import Coverage, Figures, ReadBatch, Tally
+from evaluator.split_reader import Share, read_share
+from shared.client.dataset_client import DatasetClient
+from shared.dataset.rank_slice import MAX_GLOBAL_BATCH_SIZE
+from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, UsageError
-from shared.nn.checkpoint import CheckpointInfo
-from shared.nn.runtime import Device
-from shared.security import Access
-from shared.sharding import MAX_GLOBAL_BATCH_SIZE
-from shared.spec import Dataset, DatasetSpec
+from shared.protocol.request import MAX_BATCH_BYTES, MAX_BATCH_SIZE, count_of
+from shared.recogniser.checkpoint import CheckpointInfo
+from shared.recogniser.device import Device
+from shared.recogniser.predictor import Recogniser
+from shared.security.credentials import Access
+from shared.system.command_line import uninterrupted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from evaluator.picture import Picture, open_picture, shown
-from shared.command import CommandParser, progress, uninterrupted
+from evaluator.image_file import Picture, open_picture, shown
 from shared.errors import UsageError
+from shared.system.command_line import CommandParser, progress, uninterrupted
 
 if TYPE_CHECKING:
-    from evaluator.recogniser import Recogniser
+    from shared.recogniser.predictor import Recogniser
 
 _EXAMPLES = """\
 examples:
@@ -31,9 +31,9 @@ def main(argv: Sequence[str]) -> int:
     """Reads pictures: 0, or 2 when one of the files could not be read, after those that could."""
     options = _parser().parse_args(argv)
     with uninterrupted():
-        from evaluator.recogniser import Recogniser
-        from shared.nn.checkpoint import find_checkpoint, read_info
-        from shared.nn.runtime import set_device
+        from shared.recogniser.checkpoint import find_checkpoint, read_info
+        from shared.recogniser.device import set_device
+        from shared.recogniser.predictor import Recogniser
 
     checkpoint = find_checkpoint(options.ckpt)
     info = read_info(checkpoint)
@@ -79,7 +79,7 @@ def _open_all(files: Sequence[Path], width: int, height: int) -> tuple[list[Pict
 
 
 def _read_all(recogniser: "Recogniser", pictures: Sequence[Picture]) -> list[tuple[str, float]]:
-    from evaluator.recogniser import WIDTH
+    from shared.recogniser.predictor import WIDTH
 
     readings: list[tuple[str, float]] = []
     with progress("predict", len(pictures), "pictures") as advance:

@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from evaluator.metrics import ReadBatch
-from evaluator.reading import Share, read_share
-from evaluator.recogniser import Recogniser
-from shared.client import connect
+from evaluator.scores import ReadBatch
+from evaluator.split_reader import Share, read_share
+from shared.client.dataset_client import connect
 from shared.errors import StreamingError, UsageError
-from shared.nn.checkpoint import read_info
-from shared.nn.runtime import set_device
-from shared.security import Access
+from shared.recogniser.checkpoint import read_info
+from shared.recogniser.device import set_device
+from shared.recogniser.predictor import Recogniser
+from shared.security.credentials import Access
 
 # By the documents; not run on a device.
 _VISIBLE = {"ascend": "ASCEND_RT_VISIBLE_DEVICES", "gpu": "CUDA_VISIBLE_DEVICES"}

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import trustme
 
-from datagen_server.security import ServerSecurity
-from datagen_server.server import DatasetServer
-from datagen_server.sources import SampleSource
-from shared.listen import Listen
-from shared.security import Security
+from datagen_server.service.auth import ServerSecurity
+from datagen_server.service.server import DatasetServer
+from datagen_server.sources.sample_source import SampleSource
+from shared.security.credentials import Security
+from shared.system.listen_address import ListenAddress
 from tests.toys import ToySource
 
 TOKEN = "kA3-test-token_of.32~characters+"  # noqa: S105 - of nothing but these tests
@@ -82,7 +82,7 @@ def guarded(security: ServerSecurity, source: SampleSource | None = None) -> Ite
     """Yields the target of a guarded server in this process, by default over the toy data set."""
     source = source or ToySource()
     try:
-        with DatasetServer(source, Listen("127.0.0.1", 0), 16, security.open()) as server:
+        with DatasetServer(source, ListenAddress("127.0.0.1", 0), 16, security.open()) as server:
             yield str(server.listen)
             server.drain(0.2)
     finally:

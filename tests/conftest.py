@@ -5,7 +5,7 @@ import signal
 from hypothesis import settings
 
 # Before any test module imports MindSpore.
-import shared.nn  # noqa: F401
+import shared.recogniser  # noqa: F401
 from tests.browser import chromium  # noqa: F401
 from tests.outcomes import outcome  # noqa: F401
 

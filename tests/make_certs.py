@@ -11,7 +11,7 @@ from pathlib import Path
 
 import trustme
 
-from shared.security import Security
+from shared.security.credentials import Security
 from tests.certificates import write_pair
 
 NAMES = "localhost", "127.0.0.1", "::1", "datagen"

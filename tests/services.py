@@ -10,10 +10,10 @@ from typing import IO, Self
 
 import grpc
 
-from datagen_server.server import DatasetServer
-from datagen_server.sources import SampleSource
-from shared.listen import Listen
-from shared.wire import SERVICE
+from datagen_server.service.server import DatasetServer
+from datagen_server.sources.sample_source import SampleSource
+from shared.protocol.messages import SERVICE
+from shared.system.listen_address import ListenAddress
 from tests.toys import ToySource
 
 
@@ -22,7 +22,7 @@ def served(source: SampleSource | None = None, max_streams: int = 16) -> Iterato
     """Yields the target of a server in this process over `source`, by default the toy data set."""
     source = source or ToySource()
     try:
-        with DatasetServer(source, Listen("127.0.0.1", 0), max_streams) as server:
+        with DatasetServer(source, ListenAddress("127.0.0.1", 0), max_streams) as server:
             yield str(server.listen)
             server.drain(0.2)
     finally:

@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from datagen_server.server import DatasetServer, serve_until_stopped
-from shared.listen import Listen
-from shared.spec import DatasetSpec
+from datagen_server.service.server import DatasetServer, serve_until_stopped
+from shared.dataset.spec import DatasetSpec
+from shared.system.listen_address import ListenAddress
 from tests.toys import TOY_COUNTS, TOY_SPEC, ToySource
 
 if __name__ == "__main__":
@@ -17,5 +17,5 @@ if __name__ == "__main__":
     options = parser.parse_args()
     spec = DatasetSpec(width=options.width, height=options.height)
     source = ToySource(spec, {**TOY_COUNTS, "train": options.train})
-    server = DatasetServer(source, Listen("127.0.0.1", options.port))
+    server = DatasetServer(source, ListenAddress("127.0.0.1", options.port))
     sys.exit(serve_until_stopped(server, stop_with_stdin=True))

@@ -7,10 +7,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.batch import Batch, Records
-from shared.codec import Codec, encode
-from shared.seeding import sample_key
-from shared.spec import Dataset, DatasetSpec
+from shared.dataset.seeding import sample_key
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.protocol.batch import Batch, Records
+from shared.protocol.codec import Codec, encode
 
 TOY_SPEC = DatasetSpec(width=24, height=16)
 TOY_COUNTS: Mapping[str, int] = {"train": 1000, "test": 130}

@@ -10,24 +10,24 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.client import connect
-from shared.command import CommandParser, uninterrupted
-from shared.embedded import embedded_service
+from shared.client.dataset_client import connect
 from shared.errors import UsageError
-from shared.listen import Listen
-from shared.security import Access, add_security_options, security_of
-from trainer.agreement import SPLIT, plan_slice
+from shared.security.credentials import Access, add_security_options, security_of
+from shared.system.command_line import CommandParser, uninterrupted
+from shared.system.embedded_service import embedded_service
+from shared.system.listen_address import ListenAddress
+from shared.system.signals import signals_call
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
-from trainer.launcher import Launcher
-from trainer.metrics import OPTION, offered
-from trainer.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
+from trainer.distributed.launcher import Launcher
+from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
+from trainer.distributed.rank_table import read_rank_table
 from trainer.progress import TrainingProgress
-from trainer.rank_table import read_rank_table
 from trainer.run_dir import RunDir, Summary
-from trainer.signals import signals_call
+from trainer.training.compatibility import SPLIT, plan_slice
+from trainer.training.rank_metrics import OPTION, offered
 
 if TYPE_CHECKING:
-    from shared.nn.runtime import Device
+    from shared.recogniser.device import Device
 
 _EXAMPLES = """\
 examples:
@@ -60,7 +60,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _train_here(
-    listen: Listen | None,
+    listen: ListenAddress | None,
     device: "Device",
     run: RunDir,
     config: TrainerConfig,
@@ -70,8 +70,8 @@ def _train_here(
     """As a single rank in this process."""
     # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
     with uninterrupted():
-        from shared.nn.runtime import set_device
-        from trainer.loop import Trainer
+        from shared.recogniser.device import set_device
+        from trainer.training.loop import Trainer
 
     set_device(device)
     with connect(access.target, security=access.security) as client:
@@ -87,7 +87,7 @@ def _train_here(
 
 def _train_on_ranks(
     placement: Placement,
-    listen: Listen | None,
+    listen: ListenAddress | None,
     device: "Device",
     run: RunDir,
     config: TrainerConfig,
@@ -146,14 +146,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _metrics_listen(options: argparse.Namespace) -> Listen | None:
+def _metrics_listen(options: argparse.Namespace) -> ListenAddress | None:
     """Where rank 0 answers Prometheus; the ports of this host's other ranks follow."""
     if options.metrics_listen is None:
         if options.metrics_listen_insecure:
             raise UsageError(f"{OPTION}-insecure is for {OPTION}; give that too")
         return None
     insecure, consent = options.metrics_listen_insecure, f"{OPTION}-insecure"
-    return Listen.parse(options.metrics_listen, insecure=insecure, option=OPTION, consent=consent)
+    return ListenAddress.parse(options.metrics_listen, insecure=insecure, option=OPTION, consent=consent)
 
 
 def _placement(options: argparse.Namespace) -> Placement | None:

@@ -13,8 +13,8 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.codec import Codec
 from shared.errors import UsageError
+from shared.protocol.codec import Codec
 
 
 class TrainerConfig(BaseModel):

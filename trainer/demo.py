@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.command import CommandParser, run
-from shared.embedded import embedded_service
 from shared.errors import StreamingError
+from shared.system.command_line import CommandParser, run
+from shared.system.embedded_service import embedded_service
 from trainer.config import TrainerConfig
 
 TEST_SAMPLES = 10_000

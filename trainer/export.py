@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.command import CommandParser, run, uninterrupted
 from shared.errors import UsageError
+from shared.system.command_line import CommandParser, run, uninterrupted
 
 _EXAMPLES = """\
 examples:
@@ -32,8 +32,8 @@ def main(argv: Sequence[str]) -> int:
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
     _check_out(options.out)
     with uninterrupted():
-        from shared.nn.checkpoint import find_checkpoint
-        from shared.nn.runtime import set_device
+        from shared.recogniser.checkpoint import find_checkpoint
+        from shared.recogniser.device import set_device
 
         checkpoint = find_checkpoint(options.ckpt)
         set_device(options.device)
@@ -74,7 +74,7 @@ def _check_out(out: Path) -> None:
 def _export(checkpoint: Path, out: Path) -> dict[str, Any]:
     import mindspore as ms
 
-    from shared.nn.hub import NAME, create_network
+    from shared.recogniser.hub import NAME, create_network
 
     network = create_network(NAME, checkpoint=checkpoint)
     network.set_train(False)

@@ -7,7 +7,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from shared.spec import Dataset
+from shared.dataset.spec import Dataset
 from trainer.run_dir import MetricsRow, Summary
 
 

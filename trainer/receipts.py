@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from shared.command import CommandParser, run
 from shared.errors import DataLoss, UsageError
+from shared.system.command_line import CommandParser, run
+from trainer.audit.receipt_files import FOLDER, Reading, Receipt, WeightsNote, digest_of, read_lines, receipt_files
 from trainer.config import load_config
-from trainer.receipt_files import FOLDER, Reading, Receipt, WeightsNote, digest_of, read_lines, receipt_files
 
 _EXAMPLES = """\
 examples:

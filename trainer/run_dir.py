@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.errors import UsageError
+from trainer.audit.receipt_files import FOLDER
 from trainer.config import TrainerConfig, dump_config, load_config
-from trainer.receipt_files import FOLDER
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class RunDir:
     def newest_checkpoint(self, config: TrainerConfig) -> Path | None:
         """Where to go on, if the run came that far."""
         # MindSpore takes seconds to import: --help, a mistyped key and the launcher do without.
-        from shared.nn.checkpoint import list_checkpoints
+        from shared.recogniser.checkpoint import list_checkpoints
 
         found = list_checkpoints(self.checkpoint_folder(config))
         return found[-1] if found else None

@@ -13,11 +13,11 @@ from flask.typing import ResponseReturnValue
 from prometheus_client.exposition import choose_encoder
 from werkzeug.exceptions import HTTPException
 
-from datagen_server.metrics import ServiceMetrics
-from datagen_server.page import status
-from datagen_server.page.query import PAGE_SIZE, SamplesQuery, single_values
-from datagen_server.page.samples import SampleReader
-from datagen_server.sources import SampleSource
+from datagen_server.page import status_rows as status
+from datagen_server.page.query_string import PAGE_SIZE, SamplesQuery, single_values
+from datagen_server.page.sample_browser import SampleReader
+from datagen_server.service.stream_metrics import ServiceMetrics
+from datagen_server.sources.sample_source import SampleSource
 from shared import VERSION
 from shared.errors import InvalidRequest, NotFound, StreamingError
 

@@ -8,12 +8,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen_server.fingerprint import fingerprint
-from datagen_server.rendering import CaptchaRenderer
+from datagen_server.rendering.fingerprint import fingerprint
+from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import Shard
-from shared.batch import label_of
+from shared.dataset.spec import Dataset
 from shared.errors import DataLoss
-from shared.spec import Dataset
+from shared.protocol.batch import label_of
 
 _log = logging.getLogger(__name__)
 

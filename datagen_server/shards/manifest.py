@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
-from datagen_server.shards.disk import write_whole
-from shared.codec import Codec
+from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss, UsageError
-from shared.spec import Dataset, DatasetSpec
+from shared.protocol.codec import Codec
+from shared.system.files import write_whole
 
 MANIFEST_NAME = "manifest.json"
 SHARD_SUFFIX = ".lmdb"

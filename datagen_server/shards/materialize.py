@@ -13,14 +13,14 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from datagen_server.shards.disk import PARTIAL_SUFFIX, exclusive, make_directory, whole_name
-from datagen_server.shards.examine import finished
-from datagen_server.shards.file import read_description
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS
-from datagen_server.shards.work import Chunk, Rendered, Workers, chunk_of
-from datagen_server.shards.write import ShardWriter, chunk_size
+from datagen_server.shards.record_scan import finished
+from datagen_server.shards.render_chunk import Chunk, Rendered, Workers, chunk_of
+from datagen_server.shards.shard_file import read_description
+from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from shared.errors import DataLoss, NotFound, UsageError
+from shared.system.files import PARTIAL_SUFFIX, exclusive, make_directory, whole_name
 
 Found = dict[Shard, tuple[StoredShard, int]]
 OpenProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]

@@ -17,8 +17,8 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from shared.codec import Codec
-from shared.spec import DatasetSpec
+from shared.dataset.spec import DatasetSpec
+from shared.protocol.codec import Codec
 
 HEADER_BYTES = 40
 LABEL_OFFSET = 24

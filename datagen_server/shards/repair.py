@@ -3,13 +3,13 @@
 from functools import cached_property
 from pathlib import Path
 
-from datagen_server.fingerprint import fingerprint
-from datagen_server.shards.examine import Examined
-from datagen_server.shards.file import ShardFile
+from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS
-from datagen_server.shards.work import chunk_of, render_chunk
-from datagen_server.shards.write import ShardWriter, chunk_size
+from datagen_server.shards.record_scan import Examined
+from datagen_server.shards.render_chunk import chunk_of, render_chunk
+from datagen_server.shards.shard_file import ShardFile
+from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 
 
 class Repair:

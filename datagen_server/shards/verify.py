@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from datagen_server.shards.disk import exclusive
-from datagen_server.shards.examine import Examined, examine
-from datagen_server.shards.file import read_description
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.materialize import Found, OpenProgress, quiet, write_manifest
+from datagen_server.shards.record_scan import Examined, examine
 from datagen_server.shards.repair import Repair
-from shared.cores import num_cores
+from datagen_server.shards.shard_file import read_description
 from shared.errors import DataLoss, StreamingError, UsageError
+from shared.system.cpu_limit import num_cores
+from shared.system.files import exclusive
 
 _MAX_THREADS = 8
 _NAMES_SHOWN = 3

@@ -22,12 +22,12 @@ import grpc
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.server import MAX_STREAMS
-from shared.address import StreamAddress
-from shared.channel import OPTIONS, Service
-from shared.client import connect
-from shared.codec import Codec
-from shared.wire import request_message
+from datagen_server.service.server import DEFAULT_STREAMS
+from shared.client.channel import OPTIONS, Service
+from shared.client.dataset_client import connect
+from shared.protocol.codec import Codec
+from shared.protocol.messages import request_message
+from shared.protocol.request import StreamRequest
 from tests.benchmarks.sides import materialized
 from tests.chaos.test_slow_readers import resident_mb
 from tests.datagen_server.processes import children
@@ -92,7 +92,9 @@ def carried_forward(one: Measured, ranks: int) -> Need:
     cores = rate * one.cpu_s_per_1000 / 1000
     gbit_per_s = rate * one.bytes_per_image * 8 / 1e9
     replicas = max(
-        math.ceil(cores / CORES_PER_REPLICA), math.ceil(gbit_per_s / GBIT_PER_REPLICA), math.ceil(ranks / MAX_STREAMS)
+        math.ceil(cores / CORES_PER_REPLICA),
+        math.ceil(gbit_per_s / GBIT_PER_REPLICA),
+        math.ceil(ranks / DEFAULT_STREAMS),
     )
     return Need(
         ranks=ranks,
@@ -137,7 +139,7 @@ def _measured(source: str, command: Sequence[str], codec: Codec, num_images: int
 def _read(target: str, codec: Codec, num_images: int) -> tuple[int, int]:
     """Bytes and images of that many images at least, as messages; nothing is done with them."""
     with connect(target) as client:
-        address = StreamAddress(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
+        address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
     service, num_bytes, num_batches = Service(target), 0, 0
     while num_batches * BATCH_SIZE < num_images:
         for message in islice(
@@ -151,7 +153,7 @@ def _read(target: str, codec: Codec, num_images: int) -> tuple[int, int]:
 def _with_stopped_readers(service: ServiceProcess, codec: Codec, num: int) -> float:
     """Resident MB of the service while so many readers, each with a connection of its own, do not read."""
     with connect(service.target) as client, ExitStack() as stack:
-        address = StreamAddress(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
+        address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
         request = request_message(address, address.steps).SerializeToString()
         for number in range(num):
             channel = stack.enter_context(grpc.insecure_channel(service.target, [*OPTIONS, ("reader", number)]))

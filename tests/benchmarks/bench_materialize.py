@@ -20,14 +20,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.fingerprint import fingerprint
+from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import DEFAULT_CODEC, Plan
 from datagen_server.shards.materialize import materialize
+from datagen_server.shards.render_chunk import process_workers
 from datagen_server.shards.verify import verify
-from datagen_server.shards.work import process_workers
-from shared.codec import Codec
-from shared.command import progress
-from shared.spec import Dataset, DatasetSpec
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.protocol.codec import Codec
+from shared.system.command_line import progress
 from tests.benchmarks.rendering import render_alone, render_together
 
 

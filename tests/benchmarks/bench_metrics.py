@@ -21,12 +21,12 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.calls import CallCounter
-from datagen_server.metrics import StreamMeter
-from shared.address import StreamAddress
-from shared.codec import Codec
-from shared.spec import Dataset, DatasetSpec
-from shared.wire import SERVICE
+from datagen_server.service.call_metrics import CallCounter
+from datagen_server.service.stream_metrics import StreamMeter
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.protocol.codec import Codec
+from shared.protocol.messages import SERVICE
+from shared.protocol.request import StreamRequest
 from tests.benchmarks.sides import materialized, service
 from tests.benchmarks.turns import BATCH_SIZE, Reading, Side, in_turns, ratios, summary
 
@@ -45,7 +45,7 @@ def main() -> None:
         service(stored, 1, name="without") as plain,
         service(stored, 1, name="watched", serve=["--metrics-listen", "127.0.0.1:0"]) as side,
     ):
-        seen = Watched(side.name, side.server, side.readers, side.server.answer().split()[-1])
+        seen = WatchedFiles(side.name, side.server, side.readers, side.server.answer().split()[-1])
         readings = in_turns([plain, seen], options.rounds, options.epochs)
     table = Table("side", "images/s", "CPU s per 100,000", "of it server")
     for name, turns in readings.items():
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 @dataclass(frozen=True)
-class Watched(Side):
+class WatchedFiles(Side):
     """A side whose status page and /metrics at `address` are asked for as its turn begins, and every second then."""
 
     address: str
@@ -97,7 +97,7 @@ class Watched(Side):
 def counting_s() -> float:
     """Seconds that the counting of one step takes: the meter of the stream, and the counter of messages."""
     dataset = Dataset(spec=DatasetSpec(), fingerprint="0" * 64)
-    address = StreamAddress(dataset=dataset, split="train", global_batch_size=1)
+    address = StreamRequest(dataset=dataset, split="train", global_batch_size=1)
 
     def bare(request: bytes, context: Any) -> Iterator[bytes]:
         for _ in range(_STEPS):

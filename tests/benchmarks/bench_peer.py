@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from datagen_server.shards.manifest import DEFAULT_CODEC
-from shared.codec import Codec
+from shared.protocol.codec import Codec
 from tests.benchmarks.sides import bare_socket, materialized, message_bytes_per_image, service, tfdata_service
 from tests.benchmarks.turns import in_turns, ratios, summary
 

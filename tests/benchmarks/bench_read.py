@@ -24,16 +24,16 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.fingerprint import fingerprint
+from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
 from datagen_server.shards.record import HEADER_BYTES
-from datagen_server.shards.source import ShardSource
-from datagen_server.shards.work import process_workers
-from datagen_server.shards.write import key_of
-from shared.codec import Codec, decode
-from shared.order import EpochOrder
-from shared.spec import Dataset, DatasetSpec
+from datagen_server.shards.render_chunk import process_workers
+from datagen_server.shards.shard_writer import key_of
+from datagen_server.sources.shard_source import ShardSource
+from shared.dataset.order import EpochOrder
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.protocol.codec import Codec, decode
 
 SPEC = DatasetSpec()
 SPLIT = "train"

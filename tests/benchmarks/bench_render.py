@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.rendering import CaptchaRenderer
-from shared.spec import DatasetSpec
+from datagen_server.rendering.renderer import CaptchaRenderer
+from shared.dataset.spec import DatasetSpec
 from tests.datagen_server.stock import StockRenderer
 
 Render = Callable[[str, int], tuple[NDArray[np.uint8], str]]
@@ -38,7 +38,7 @@ def main() -> None:
     ratio = statistics.median(theirs / mine for mine, theirs in rounds)
     table = Table("renderer", "images/s/core", "ratio", title=f"{spec.width}x{spec.height}, digits, 1-4 per image")
     table.add_row("captcha library", f"{library_rate:,.0f}", "1.00")
-    table.add_row("datagen_server.rendering", f"{our_rate:,.0f}", f"{ratio:.2f}")
+    table.add_row("datagen_server.rendering.renderer", f"{our_rate:,.0f}", f"{ratio:.2f}")
     Console().print(table)
     result = {
         "benchmark": "render",

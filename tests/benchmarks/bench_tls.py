@@ -18,7 +18,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from shared.codec import Codec
+from shared.protocol.codec import Codec
 from tests.benchmarks.sides import Stored, materialized, service
 from tests.benchmarks.turns import Reading, in_turns, ratios, summary
 from tests.certificates import Office

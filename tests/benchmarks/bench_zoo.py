@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from rich.console import Console
 from rich.table import Table
 
-from shared.embedded import embedded_service
+from shared.system.embedded_service import embedded_service
 from tests.benchmarks.turns import Child, module
 
 READ_AHEAD = 20
@@ -103,12 +103,12 @@ def _answer(side: AbstractContextManager[Take]) -> None:
 
 @contextmanager
 def _ours(target: str) -> Iterator[Take]:
-    from shared.client import connect
-    from shared.nn.stream import BatchSource, ReadingPlan, generator_dataset
-    from trainer.agreement import SPLIT, plan_slice
+    from shared.client.dataset_client import connect
+    from shared.recogniser.dataset_adapter import BatchSource, ReadingPlan, generator_dataset
     from trainer.config import PRESETS, load_config
-    from trainer.ranks import ALONE
-    from trainer.step import build_step
+    from trainer.distributed.collectives import ALONE
+    from trainer.training.compatibility import SPLIT, plan_slice
+    from trainer.training.step import build_step
 
     config = load_config(PRESETS["zoo"], None, ())
     with connect(target) as client:
@@ -133,7 +133,7 @@ def _plain(target: str) -> Iterator[Take]:
     import mindspore as ms
     import numpy as np
 
-    from shared.client import connect
+    from shared.client.dataset_client import connect
     from tests.benchmarks.plain_zoo import StackedLstm, plain_step, prepared, take
 
     with connect(target) as client, client.stream("train", global_batch_size=64, num_steps=16) as stream:

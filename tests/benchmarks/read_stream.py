@@ -4,10 +4,10 @@ import argparse
 from collections.abc import Iterator
 from itertools import count
 
-from shared.client import DatasetClient, connect
-from shared.codec import Codec
-from shared.security import add_security_options, security_of
-from shared.sharding import RankSlice
+from shared.client.dataset_client import DatasetClient, connect
+from shared.dataset.rank_slice import RankSlice
+from shared.protocol.codec import Codec
+from shared.security.credentials import add_security_options, security_of
 from tests.benchmarks.turns import BATCH_SIZE, answer_readings
 
 
@@ -52,7 +52,7 @@ def _through_dataset(
     client: DatasetClient, part: RankSlice, codec: Codec, first_epoch: int, epochs: int
 ) -> Iterator[int]:
     # Imported here: MindSpore takes seconds, and the other readers do not need it.
-    from shared.nn.stream import BatchSource, ReadingPlan, generator_dataset
+    from shared.recogniser.dataset_adapter import BatchSource, ReadingPlan, generator_dataset
 
     first_step = first_epoch * part.num_steps
     plan = ReadingPlan(

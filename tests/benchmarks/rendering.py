@@ -3,9 +3,9 @@
 import time
 from typing import NamedTuple
 
-from datagen_server.pool import WorkerPool
-from datagen_server.rendering import CaptchaRenderer
-from shared.spec import DatasetSpec
+from datagen_server.rendering.renderer import CaptchaRenderer
+from datagen_server.workers.pool import WorkerPool
+from shared.dataset.spec import DatasetSpec
 
 
 class Cost(NamedTuple):

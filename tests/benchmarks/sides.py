@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 
 from datagen_server.cli import main as datagen_server
-from datagen_server.shards.source import ShardSource
-from shared.address import StreamAddress
-from shared.channel import Service
-from shared.client import connect
-from shared.codec import Codec
-from shared.wire import request_message
+from datagen_server.sources.shard_source import ShardSource
+from shared.client.channel import Service
+from shared.client.dataset_client import connect
+from shared.protocol.codec import Codec
+from shared.protocol.messages import request_message
+from shared.protocol.request import StreamRequest
 from tests.benchmarks.turns import BATCH_SIZE, Side, module, opened
 
 _BENCHMARKS = __package__
@@ -84,7 +84,7 @@ def message_bytes_per_image(side: Side, codec: Codec) -> float:
     """What the service sends for an image: of the messages of 16 batches, before HTTP/2 frames them."""
     target = side.server.ready_line.split()[-1]
     with connect(target) as client:
-        address = StreamAddress(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
+        address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
     source = Service(target)
     messages = list(islice(source.stream_batches(request_message(address, address.steps)), 16))
     source.close()

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from shared.codec import Codec
+from shared.protocol.codec import Codec
 from tests.benchmarks.sides import Stored, bare_socket, materialized, message_bytes_per_image, service
 from tests.benchmarks.turns import in_turns, ratios, summary
 

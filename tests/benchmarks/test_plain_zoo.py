@@ -4,12 +4,12 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from shared.sharding import RankSlice
-from shared.spec import DatasetSpec
+from shared.dataset.rank_slice import RankSlice
+from shared.dataset.spec import DatasetSpec
 from tests.benchmarks.plain_zoo import StackedLstm, plain_step, prepared, take
 from trainer.config import PRESETS, load_config
-from trainer.ranks import ALONE
-from trainer.step import build_step
+from trainer.distributed.collectives import ALONE
+from trainer.training.step import build_step
 
 SPEC = DatasetSpec(width=24, height=16)
 NAMES = {

@@ -1,4 +1,4 @@
-from shared.codec import Codec
+from shared.protocol.codec import Codec
 from tests.benchmarks.sides import bare_socket, materialized, message_bytes_per_image, service
 from tests.benchmarks.turns import in_turns, ratios, summary
 

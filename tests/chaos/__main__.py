@@ -17,23 +17,23 @@ from rich.table import Table
 
 LONG = (
     "tests/chaos",
-    "tests/trainer/test_training.py",
-    "tests/trainer/test_ranks.py",
-    "tests/datagen_server/test_rendered.py",
+    "tests/trainer/training/test_training.py",
+    "tests/trainer/distributed/test_collectives.py",
+    "tests/datagen_server/sources/test_rendered_source.py",
 )
 QUICK = (
-    "tests/datagen_server/test_security.py",
-    "tests/datagen_server/test_servicer.py",
+    "tests/datagen_server/service/test_auth.py",
+    "tests/datagen_server/service/test_servicer.py",
     "tests/fuzz",
 )
 UNTOLD: Mapping[str, tuple[str, str]] = {
     "tests/chaos/test_large_shards.py": ("8", "a million samples cost no more memory than ten thousand"),
     "tests/chaos/test_rank_kills.py": ("3, 4", "ranks, launchers, services, jobs killed, 5 to 20 times in each"),
-    "tests/trainer/test_training.py": ("4", "trainer killed (SIGKILL) and resumed: same weights"),
-    "tests/trainer/test_ranks.py": ("2, 3, 4", "ranks killed, resumed, more and fewer: same weights"),
-    "tests/datagen_server/test_rendered.py": ("3", "rendering workers killed (SIGKILL)"),
-    "tests/datagen_server/test_security.py": ("9", "expired, foreign, missing certificates and tokens refused"),
-    "tests/datagen_server/test_servicer.py": ("9", "malformed requests refused by field"),
+    "tests/trainer/training/test_training.py": ("4", "trainer killed (SIGKILL) and resumed: same weights"),
+    "tests/trainer/distributed/test_collectives.py": ("2, 3, 4", "ranks killed, resumed, more and fewer: same weights"),
+    "tests/datagen_server/sources/test_rendered_source.py": ("3", "rendering workers killed (SIGKILL)"),
+    "tests/datagen_server/service/test_auth.py": ("9", "expired, foreign, missing certificates and tokens refused"),
+    "tests/datagen_server/service/test_servicer.py": ("9", "malformed requests refused by field"),
     "tests/fuzz/test_replay.py": ("6, 9", "damaged and once crashing inputs of every decoder"),
 }
 

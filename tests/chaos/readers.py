@@ -6,9 +6,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.client import BatchStream, DatasetClient
-from shared.order import EpochOrder
-from shared.sharding import RankSlice
+from shared.client.dataset_client import BatchStream, DatasetClient
+from shared.dataset.order import EpochOrder
+from shared.dataset.rank_slice import RankSlice
 from tests.outcomes import Outcome
 from tests.toys import same_as_toy
 

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from datagen_server.shards.file import ShardFile
 from datagen_server.shards.manifest import Manifest, Shard
 from datagen_server.shards.record import HEADER_BYTES
-from datagen_server.shards.source import ShardSource
+from datagen_server.shards.shard_file import ShardFile
 from datagen_server.shards.verify import verify
-from shared.client import connect
-from shared.codec import Codec
+from datagen_server.sources.shard_source import ShardSource
+from shared.client.dataset_client import connect
+from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
-from shared.spec import DatasetSpec
+from shared.protocol.codec import Codec
 from tests.datagen_server.shards.building import build, plan_of, with_foreign_fingerprint
 from tests.outcomes import OpenOutcome
 from tests.services import ServiceProcess

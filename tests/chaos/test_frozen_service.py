@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.client import BatchStream, connect
+from shared.client.dataset_client import BatchStream, connect
 from shared.errors import Unavailable
 from tests.chaos.readers import TOY, read_epoch
 from tests.outcomes import OpenOutcome, Outcome

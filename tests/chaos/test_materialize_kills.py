@@ -15,8 +15,8 @@ import pytest
 
 from datagen_server.cli import main
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan
+from datagen_server.shards.shard_writer import ShardWriter
 from datagen_server.shards.verify import verify
-from datagen_server.shards.write import ShardWriter
 from shared.errors import StreamingError
 from tests.datagen_server.processes import children, is_alive, wait_until
 from tests.datagen_server.shards.building import content

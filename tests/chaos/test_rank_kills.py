@@ -27,7 +27,7 @@ TOY = [*RANKS, *SMALL, *["-o", "columns_per_frame=2", "-o", "captcha_width=24", 
 ENDLESS = "--steps", "1000000"
 STEPS = "--steps", "400"
 PATIENCE_S = 60.0
-"Of a reader whose service stays away; see `shared.cursor.Patience`."
+"Of a reader whose service stays away; see `shared.client.retry.RetryPolicy`."
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_a_service_that_stays_away_ends_the_run_with_its_name(tmp_path: Path) ->
         longest_s = max(longest_s, job.seconds_until_gone(PATIENCE_S + GONE_WITHIN_S))
         assert job.launcher.returncode == 1, (moment, job.words)
         assert service.target in job.words.splitlines()[-1], (moment, job.words)
-    _report("service killed for good", tries, f"all gone within {longest_s:.1f} s, {PATIENCE_S:.0f} of them patience")
+    _report("service killed for good", tries, f"all gone within {longest_s:.1f} s, {PATIENCE_S:.0f} of them retrying")
 
 
 def _resumed(job: Job, service: str) -> dict[str, Any]:

@@ -14,8 +14,8 @@ import grpc
 import pytest
 import trustme
 
-from shared.client import connect
-from shared.wire import SERVICE
+from shared.client.dataset_client import connect
+from shared.protocol.messages import SERVICE
 from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
 from tests.outcomes import recorded
 from tests.toys import ToySource

@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("tests.datagen_server.source_contract")
+pytest.register_assert_rewrite("tests.datagen_server.sources.source_contract")

@@ -8,8 +8,8 @@ from captcha.image import DEFAULT_FONTS, ImageCaptcha
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from shared.seeding import Draws, sample_key
-from shared.spec import DatasetSpec
+from shared.dataset.seeding import Draws, sample_key
+from shared.dataset.spec import DatasetSpec
 
 
 class StockRenderer:

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from datagen_server.cli import main
-from datagen_server.rendering import CaptchaRenderer
+from datagen_server.rendering.renderer import CaptchaRenderer
+from shared.dataset.spec import DatasetSpec
 from shared.errors import StreamingError
-from shared.spec import DatasetSpec
 from tests.services import ServiceProcess
 
 

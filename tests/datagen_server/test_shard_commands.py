@@ -13,11 +13,11 @@ from PIL import Image
 
 from datagen_server.cli import build_parser, main
 from datagen_server.options import open_source
-from datagen_server.rendering import CaptchaRenderer
+from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest
-from shared.client import connect
+from shared.client.dataset_client import connect
+from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss, StreamingError, UsageError
-from shared.spec import DatasetSpec
 from tests.datagen_server.processes import children, wait_until
 from tests.datagen_server.shards.building import damage_record
 from tests.services import ServiceProcess

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.channel import split_target
+from shared.client.channel import split_target
 from tests.deploy.commands import parse
 from tests.deploy.engine import CHECKOUT
 

@@ -16,12 +16,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from datagen_server.fingerprint import fingerprint
+from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Manifest
-from shared.client import connect
+from shared.client.dataset_client import connect
+from shared.dataset.spec import DatasetSpec
 from shared.errors import AccessDenied, Unavailable
-from shared.security import PLAIN, Security
-from shared.spec import DatasetSpec
+from shared.security.credentials import PLAIN, Security
 from tests.deploy.engine import Project, docker, health, inspect, logs, wait_until
 
 # The first build downloads MindSpore.

@@ -1,1 +1,1 @@
-import shared.nn as _before_mindspore  # noqa: F401
+import shared.recogniser as _before_mindspore  # noqa: F401

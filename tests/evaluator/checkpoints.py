@@ -5,9 +5,9 @@ from pathlib import Path
 
 import mindspore as ms
 
-from shared.nn.checkpoint import CheckpointInfo, save_checkpoint, weights_digest
-from shared.nn.network import CaptchaNetwork, NetworkSpec
-from shared.spec import Dataset
+from shared.dataset.spec import Dataset
+from shared.recogniser.checkpoint import CheckpointInfo, save_checkpoint, weights_digest
+from shared.recogniser.network import CaptchaNetwork, NetworkSpec
 
 
 def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1, step: int = 1) -> Path:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from datagen_server.rendered import RenderedSource
-from shared.spec import Dataset, DatasetSpec
+from datagen_server.sources.rendered_source import RenderedSource
+from shared.dataset.spec import Dataset, DatasetSpec
 from tests.evaluator.checkpoints import untrained_checkpoint
 from tests.services import served
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from evaluator.cli import main
+from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, NotFound, StreamingError, Unavailable, UsageError
-from shared.spec import Dataset, DatasetSpec
 from tests.evaluator.checkpoints import untrained_checkpoint
 from tests.evaluator.conftest import COUNTS, Setting
 

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 
 from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_dataset, count_all, reading
-from evaluator.metrics import Score
-from evaluator.reading import Share, read_share
-from evaluator.recogniser import Recogniser
-from evaluator.report import full_report, summary
-from shared.batch import label_of
-from shared.client import DatasetClient, connect
+from evaluator.report.report import full_report, summary
+from evaluator.scores import Score
+from evaluator.split_reader import Share, read_share
+from shared.client.dataset_client import DatasetClient, connect
+from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, UsageError
-from shared.nn.checkpoint import read_info
-from shared.security import Access
-from shared.spec import Dataset, DatasetSpec
+from shared.protocol.batch import label_of
+from shared.recogniser.checkpoint import read_info
+from shared.recogniser.predictor import Recogniser
+from shared.security.credentials import Access
 from tests.evaluator.conftest import COUNTS, Setting
 from tests.evaluator.oracle import figures_from
 

@@ -11,17 +11,17 @@ import lmdb
 import numpy as np
 from PIL import Image
 
-from datagen_server.shards.export import DATA_NAME, export
+from datagen_server.exporting.export import DATA_NAME, export
 from datagen_server.shards.manifest import Manifest
-from datagen_server.shards.source import ShardSource
-from datagen_server.shards.write import key_of
+from datagen_server.shards.shard_writer import key_of
+from datagen_server.sources.shard_source import ShardSource
 from tests.datagen_server.shards.building import TINY, build, plan_of
-from tests.trainer.test_rank_table import super_pod_table, table
+from tests.trainer.distributed.test_rank_table import super_pod_table, table
+from trainer.audit.receipt_files import Reading, ReceiptWriter
 from trainer.config import dump_config, load_config
-from trainer.receipt_files import Reading, ReceiptWriter
 
 if TYPE_CHECKING:
-    from shared.nn.checkpoint import CheckpointInfo
+    from shared.recogniser.checkpoint import CheckpointInfo
 
 
 def shards(directory: Path) -> Manifest:
@@ -48,7 +48,7 @@ def rank_tables() -> list[bytes]:
 
 def checkpoint_info(path: Path) -> "CheckpointInfo":
     """What stands beside a checkpoint; the file at `path` need not hold one."""
-    from shared.nn.checkpoint import CheckpointInfo
+    from shared.recogniser.checkpoint import CheckpointInfo
 
     return CheckpointInfo(
         epoch=1,

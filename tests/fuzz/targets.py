@@ -17,25 +17,25 @@ import numpy as np
 import xxhash
 from google.protobuf.message import DecodeError
 
-from datagen_server.requests import parse, sample_indices, stream_address
+from datagen_server.service.validation import parse, sample_indices, stream_request
 from datagen_server.shards import manifest
-from datagen_server.shards.file import ShardFile, read_description
+from datagen_server.shards.lmdb_reader import Tree
 from datagen_server.shards.manifest import MANIFEST_NAME, PLAN_KEY, Manifest, Plan
-from datagen_server.shards.ocr import OcrFile, OcrLmdbSource
-from datagen_server.shards.pages import Tree
 from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
-from datagen_server.shards.write import key_of, seal, unseal
-from shared import wire
-from shared.address import StreamAddress
-from shared.batch import Records
-from shared.codec import Codec, decode, encode
+from datagen_server.shards.shard_file import ShardFile, read_description
+from datagen_server.shards.shard_writer import key_of, seal, unseal
+from datagen_server.sources.ocr_lmdb_source import OcrFile, OcrLmdbSource
+from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import StreamingError
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.spec import Dataset, DatasetSpec
+from shared.protocol import messages as wire
+from shared.protocol.batch import Records
+from shared.protocol.codec import Codec, decode, encode
+from shared.protocol.request import StreamRequest
 from tests.fuzz import artefacts
 from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, ToySource
 from trainer.config import dump_config, load_config
-from trainer.rank_table import read_rank_table
+from trainer.distributed.rank_table import read_rank_table
 from trainer.receipts import Receipts
 
 SPEC = DatasetSpec(width=16, height=16, alphabet="01", max_length=2)
@@ -56,13 +56,13 @@ def _requests(_: Path) -> Target:
     def decode_one(data: bytes) -> None:
         with suppress(StreamingError):
             sample_indices(parse(pb.GetSamplesRequest.FromString, data), DATASET, CODECS)
-        address = stream_address(parse(pb.StreamBatchesRequest.FromString, data), DATASET, CODECS)
+        address = stream_request(parse(pb.StreamBatchesRequest.FromString, data), DATASET, CODECS)
         for step in islice(address.steps, 2):
             indices = address.order.indices(address.part.positions(step))
             assert len(indices) <= address.part.batch_size
             assert not len(indices) or indices.max() < address.count
 
-    address = StreamAddress(dataset=DATASET, split="train", epoch=3, first_step=2, rank=1, ranks=2, codec=Codec.ZSTD)
+    address = StreamRequest(dataset=DATASET, split="train", epoch=3, first_step=2, rank=1, ranks=2, codec=Codec.ZSTD)
     samples = pb.GetSamplesRequest(split="test", indices=[0, 129, 5], codec=pb.CODEC_PNG)
     return Target(
         decode_one, [wire.request_message(address, address.steps[2:]).SerializeToString(), samples.SerializeToString()]
@@ -180,7 +180,7 @@ def _rank_table(folder: Path) -> Target:
 
 def _checkpoint(folder: Path) -> Target:
     # MindSpore takes seconds to import, and no other target needs it.
-    from shared.nn.checkpoint import read_info
+    from shared.recogniser.checkpoint import read_info
 
     path = folder / "warpctc-1-1.ckpt"
     path.write_bytes(b"weights")

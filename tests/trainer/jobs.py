@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from trainer.processes import is_alive
+from trainer.distributed.processes import is_alive
 
 GONE_WITHIN_S = 15.0
 _HANGS_AFTER_S = 600.0
@@ -114,7 +114,7 @@ def _describe(path: Path, mark: str) -> str | None:
         return None
     if f"{_MARK}={mark}".encode() not in environment:
         return None
-    if "-m trainer.msrun " in command or "-m trainer.rank " not in command:
+    if "-m trainer.distributed.msrun " in command or "-m trainer.distributed.rank_process " not in command:
         return command
     if b"MS_ROLE=MS_SCHED" in environment:
         return "scheduler"

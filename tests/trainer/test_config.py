@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.dataset.rank_slice import RankSlice
 from shared.errors import UsageError
-from shared.sharding import RankSlice
 from trainer.config import PRESETS, dump_config, load_config
 
 PUBLISHED = {

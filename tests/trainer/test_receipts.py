@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import DataLoss, UsageError
+from trainer.audit.receipt_files import Reading, ReceiptWriter
 from trainer.config import dump_config, load_config
-from trainer.receipt_files import Reading, ReceiptWriter
 from trainer.receipts import Proof, Receipts, main
 
 COUNT, BATCH = 50, 8  # 6 steps an epoch, 2 samples dropped

@@ -16,20 +16,20 @@ import pytest
 from PIL import Image
 
 from datagen_server.page.app import status_app
-from datagen_server.page.server import PageServer
-from datagen_server.server import DatasetServer
+from datagen_server.page.page_server import PageServer
+from datagen_server.service.server import DatasetServer
 from datagen_server.shards.manifest import Manifest, Plan
-from datagen_server.shards.source import ShardSource
-from datagen_server.sources import SampleSource
-from shared.client import connect
+from datagen_server.sources.sample_source import SampleSource
+from datagen_server.sources.shard_source import ShardSource
+from shared.client.dataset_client import connect
 from shared.errors import UsageError
-from shared.listen import Listen
+from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until
 from tests.datagen_server.shards.building import build, damage_record, plan_of, with_foreign_fingerprint
 from tests.services import ServiceProcess
 from tests.toys import TOY_FINGERPRINT, ToySource, toy_samples
 
-LOOPBACK = Listen("127.0.0.1", 0)
+LOOPBACK = ListenAddress("127.0.0.1", 0)
 
 
 @contextmanager
@@ -179,7 +179,7 @@ def test_a_taken_port_is_named() -> None:
     with pages(ToySource()) as (address, _):
         host, _, port = address.rpartition(":")
         with pytest.raises(UsageError, match=f"cannot listen on {address}: .*choose another --metrics-listen"):
-            Listen.parse(f"{host}:{port}", insecure=False, option="--metrics-listen").check()
+            ListenAddress.parse(f"{host}:{port}", insecure=False, option="--metrics-listen").check()
 
 
 def test_serve_offers_it_and_turns_it_to_503_while_a_stream_still_ends() -> None:

@@ -9,14 +9,14 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from datagen_server.page.app import status_app
-from datagen_server.page.server import PageServer
-from datagen_server.rendered import RenderedSource
-from datagen_server.server import DatasetServer
-from datagen_server.shards.source import ShardSource
-from datagen_server.sources import SampleSource
-from shared.client import connect
-from shared.listen import Listen
-from shared.spec import DatasetSpec
+from datagen_server.page.page_server import PageServer
+from datagen_server.service.server import DatasetServer
+from datagen_server.sources.rendered_source import RenderedSource
+from datagen_server.sources.sample_source import SampleSource
+from datagen_server.sources.shard_source import ShardSource
+from shared.client.dataset_client import connect
+from shared.dataset.spec import DatasetSpec
+from shared.system.listen_address import ListenAddress
 from tests.browser import VIEWS, View, visited
 from tests.datagen_server.shards.building import damage_record, plan_of, with_foreign_fingerprint
 
@@ -28,7 +28,7 @@ expect.set_options(timeout=60_000)
 @contextmanager
 def pages(source: SampleSource) -> Iterator[tuple[str, str]]:
     """The address of the pages of a server over `source`, and its target."""
-    here = Listen("127.0.0.1", 0)
+    here = ListenAddress("127.0.0.1", 0)
     try:
         with DatasetServer(source, here) as server:
             app = status_app(source, server.metrics, lambda: server.is_serving)

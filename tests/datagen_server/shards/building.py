@@ -12,17 +12,17 @@ from typing import ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen_server.fingerprint import fingerprint
-from datagen_server.rendering import CaptchaRenderer
-from datagen_server.shards import work
-from datagen_server.shards.file import ShardFile
+from datagen_server.rendering.fingerprint import fingerprint
+from datagen_server.rendering.renderer import CaptchaRenderer
+from datagen_server.shards import render_chunk as work
 from datagen_server.shards.manifest import Manifest, Plan, Shard
 from datagen_server.shards.materialize import materialize
-from datagen_server.shards.source import ShardSource
-from datagen_server.shards.work import Workers
-from shared.batch import Records, label_of
-from shared.codec import Codec, decode
-from shared.spec import Dataset, DatasetSpec
+from datagen_server.shards.render_chunk import Workers
+from datagen_server.shards.shard_file import ShardFile
+from datagen_server.sources.shard_source import ShardSource
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.protocol.batch import Records, label_of
+from shared.protocol.codec import Codec, decode
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

@@ -12,9 +12,9 @@ from distributed import LocalCluster
 from datagen_server.cli import main
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
-from datagen_server.shards.work import dask_workers
+from datagen_server.shards.render_chunk import dask_workers
+from shared.dataset.spec import Dataset
 from shared.errors import ForeignDataset, StreamingError, UsageError
-from shared.spec import Dataset
 from tests.datagen_server.shards.building import TINY, content, one_worker, plan_of
 
 pytestmark = pytest.mark.filterwarnings("default")  # Its own affairs are not ours.

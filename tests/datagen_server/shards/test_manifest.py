@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan
-from shared.codec import Codec
+from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss, StreamingError, UsageError
-from shared.spec import Dataset, DatasetSpec
+from shared.protocol.codec import Codec
 from tests.datagen_server.shards.building import change_byte, copy, plan_of
 
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from datagen_server.pool import WorkerPool
-from datagen_server.shards.checked import CHECKED_NAME
+from datagen_server.shards.digest_cache import CHECKED_NAME
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan
 from datagen_server.shards.materialize import Materialized, materialize, part_of
+from datagen_server.shards.render_chunk import Workers, process_workers
 from datagen_server.shards.verify import verify
-from datagen_server.shards.work import Workers, process_workers
-from shared.codec import Codec
+from datagen_server.workers.pool import WorkerPool
+from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss, ForeignDataset, NotFound, StreamingError, UsageError
-from shared.spec import Dataset, DatasetSpec
+from shared.protocol.codec import Codec
 from tests.datagen_server.shards.building import (
     TINY,
     InThisThread,
@@ -208,7 +208,7 @@ def test_work_under_way_is_bounded(tmp_path: Path) -> None:
 
     plan = plan_of(TINY, {"train": 3000}, shard_size=3000)
     workers = Workers(Counting(), 2)
-    from datagen_server.shards.work import chunk_of
+    from datagen_server.shards.render_chunk import chunk_of
 
     for _ in workers.render(chunk_of(plan, "train", range(start, start + 10)) for start in range(0, 300, 10)):
         Counting.num_waiting -= 1

@@ -11,8 +11,8 @@ from datagen_server.shards.record import (
     record_key,
     sample_digest,
 )
-from shared.codec import Codec, encode
-from shared.spec import DatasetSpec
+from shared.dataset.spec import DatasetSpec
+from shared.protocol.codec import Codec, encode
 
 KEY = record_key("ab" * 32, "train")
 LABEL = np.array([1, 2, 10, 10], np.uint8)

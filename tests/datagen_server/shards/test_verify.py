@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen_server.shards.checked import CHECKED_NAME
+from datagen_server.shards.digest_cache import CHECKED_NAME
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest
 from datagen_server.shards.verify import Finding, _ranges, verify
-from shared.codec import Codec
+from shared.dataset.seeding import Draws
 from shared.errors import DataLoss, StreamingError, UsageError
-from shared.seeding import Draws
+from shared.protocol.codec import Codec
 from tests.datagen_server.shards.building import (
     TINY,
     build,

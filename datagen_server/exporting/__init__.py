@@ -1,0 +1,1 @@
+"""Samples in the layouts of other projects."""

@@ -1,0 +1,84 @@
+"""The service as a page shows it: one line for each open stream, the ranks that wait, the damaged shards."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from time import perf_counter
+
+from datagen_server.service.stream_metrics import ServiceMetrics, StreamMeter, Who
+
+MAX_ROWS = 128
+_WAITS_MOSTLY = 0.5
+
+
+@dataclass(frozen=True)
+class StreamRow:
+    """One open stream, over its last 10 to 20 seconds."""
+
+    split: str
+    rank: int
+    ranks: int
+    peer: str
+    epoch: int
+    next_step: int
+    "Within the epoch, which has `num_steps`."
+    num_steps: int
+    images_per_s: float
+    service_share: float
+    "Of the time: the reader waited for samples."
+    reader_share: float
+    "Of the time: a batch waited for its reader."
+    who: Who
+    "Who is waited for now."
+    lasted: str
+    "For how long so far."
+
+    @property
+    def is_starved(self) -> bool:
+        """Whether its reader waits for the service most of the time."""
+        return self.service_share > _WAITS_MOSTLY
+
+
+@dataclass(frozen=True)
+class DamagedShard:
+    """A shard of which records were found damaged when read."""
+
+    file: str
+    healed: int
+    refused: int
+
+
+def stream_rows(metrics: ServiceMetrics) -> list[StreamRow]:
+    """All open streams, by split and rank."""
+    now = perf_counter()
+    return [_row(meter, now) for meter in metrics.open_streams()]
+
+
+def damaged_shards(metrics: ServiceMetrics) -> list[DamagedShard]:
+    """Those with the most damage first."""
+    healed, refused = metrics.healer.healed.copy(), metrics.healer.refused.copy()
+    return [DamagedShard(file, healed[file], refused[file]) for file, _ in (healed + refused).most_common()]
+
+
+def duration(seconds: float) -> str:
+    """As a person says it: 0.4 s, 12 s, 0:03:20."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return str(timedelta(seconds=int(seconds)))
+
+
+def _row(meter: StreamMeter, now: float) -> StreamRow:
+    recent, waits, address = meter.recent(now), meter.waits(now), meter.address
+    return StreamRow(
+        split=address.split,
+        rank=address.rank,
+        ranks=address.ranks,
+        peer=meter.peer.partition(":")[2] or meter.peer,
+        epoch=address.epoch,
+        next_step=meter.next_step,
+        num_steps=address.part.num_steps,
+        images_per_s=recent.images_per_s,
+        service_share=recent.service_share,
+        reader_share=recent.reader_share,
+        who=waits.who,
+        lasted=duration(waits.lasted_s),
+    )

@@ -1,0 +1,1 @@
+"""Captchas as a function of spec, split and index; the fingerprint of the renderer; contact sheets."""

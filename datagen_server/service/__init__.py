@@ -1,0 +1,1 @@
+"""The gRPC service: server, servicer, request validation, authentication, metrics, logs."""

@@ -1,0 +1,122 @@
+"""Who may call the service: its certificate, its callers' certificates, and the one place where tokens are checked.
+
+What surprises: health may be asked without a token, so that a container's probe needs no secret; with client
+certificates it too needs one, since nothing is heard before the handshake. A handshake that fails ends inside gRPC: it
+prints a line with the reason on standard error by itself, and nothing here hears of it.
+"""
+
+import hashlib
+import hmac
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+
+from datagen_server.service.call_metrics import request_id
+from datagen_server.service.logs import log_refusal
+from shared.errors import AccessDenied, UsageError, status_of
+from shared.security.certificates import CertifiedKey, read_authorities, read_certified_key
+from shared.security.file_watch import WatchedFiles
+from shared.security.tokens import HEADER, SCHEME, read_tokens
+
+_LOG = logging.getLogger(__name__)
+_HEALTH = "/grpc.health.v1.Health/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSecurity:
+    """The files that `serve` was given; by default none: plain text, for anyone who reaches it."""
+
+    cert: Path | None = None
+    key: Path | None = None
+    client_ca: Path | None = None
+    "Callers must show a certificate that one of these signed."
+    token_file: Path | None = None
+    "Callers must send one of these tokens."
+
+    def __post_init__(self) -> None:
+        if (self.cert is None) != (self.key is None):
+            raise UsageError("--tls-cert and --tls-key go together; give both or neither")
+        if self.client_ca is not None and self.cert is None:
+            raise UsageError("--tls-client-ca is for TLS; give --tls-cert and --tls-key too")
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.cert is not None
+
+    def open(self) -> "Authentication":
+        """What a server needs. Raises `UsageError` when the files cannot be used now; later only logs it."""
+        checks = [] if self.token_file is None else [TokenCheck(self.token_file)]
+        return Authentication(self._credentials(), checks)
+
+    def _credentials(self) -> grpc.ServerCredentials:
+        if self.cert is None or self.key is None:
+            return grpc.insecure_server_credentials()
+        cert, key = self.cert, self.key
+        files = [file for file in (cert, key, self.client_ca) if file is not None]
+        watched = WatchedFiles(files, lambda: self._configuration(read_certified_key(cert, key, of_server=True)))
+        # One object for each content: gRPC asks at every handshake and changes over when it gets another.
+        return grpc.dynamic_ssl_server_credentials(
+            watched.current(), watched.current, require_client_authentication=self.client_ca is not None
+        )
+
+    def _configuration(self, pair: CertifiedKey) -> grpc.ServerCertificateConfiguration:
+        authorities = None if self.client_ca is None else read_authorities(self.client_ca)
+        callers = "anyone" if authorities is None else f"callers with a certificate of {self.client_ca}"
+        _LOG.info("TLS for %s, valid until %s, to %s", ", ".join(pair.names), pair.expires, callers)
+        return grpc.ssl_server_certificate_configuration([(pair.key, pair.chain)], authorities)
+
+
+@dataclass(frozen=True)
+class Authentication:
+    """Keeps strangers out, as gRPC wants it: at the port and before each call."""
+
+    credentials: grpc.ServerCredentials
+    checks: Sequence["TokenCheck"]
+
+
+class TokenCheck(grpc.ServerInterceptor):  # type: ignore[type-arg]
+    """Ends every call but those for health with UNAUTHENTICATED, unless it carries one of the tokens of a file."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._digests = WatchedFiles([file], lambda: [_digest(token) for token in read_tokens(file)])
+
+    def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], "grpc.RpcMethodHandler[Any, Any] | None"],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        """gRPC asks this before each call."""
+        method, metadata = str(handler_call_details.method), handler_call_details.invocation_metadata
+        given = [value for key, value in metadata if key == HEADER]
+        if method.startswith(_HEALTH) or (problem := self._problem(given)) is None:
+            return continuation(handler_call_details)
+        return _refusal(AccessDenied(problem))
+
+    def _problem(self, given: list[str | bytes]) -> str | None:
+        if not given:
+            return "no token came; pass --token-file with the service's token"
+        value = given[0] if isinstance(given[0], str) else ""
+        digest = _digest(value.removeprefix(SCHEME))
+        # All of them, whichever fits: how long this takes tells nothing.
+        fits = [hmac.compare_digest(digest, known) for known in self._digests.current()]
+        if len(given) == 1 and value.startswith(SCHEME) and any(fits):
+            return None
+        return "the token is not the service's; compare the two token files"
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _refusal(error: AccessDenied) -> "grpc.RpcMethodHandler[Any, Any]":
+    def refuse(_: bytes, context: grpc.ServicerContext) -> bytes:
+        log_refusal(error, context.peer(), request_id(context))
+        context.abort(status_of(error), str(error))
+
+    return grpc.unary_unary_rpc_method_handler(refuse)

@@ -1,0 +1,77 @@
+"""What the service writes down of itself: lines for people, or one JSON object a line for machines.
+
+In JSON the facts of a stream are fields of their own: request_id, peer, split, epoch, rank, ranks, step. The request id
+is the one that the reader's own log has, so that both can be laid beside each other. Metadata is never logged whole:
+it may hold a token.
+"""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+from datagen_server.service.stream_metrics import StreamMeter
+from shared.errors import StreamingError, status_of
+
+LOG_FORMATS = ("text", "json")
+_LOG = logging.getLogger(__name__)
+
+
+def start_logging(log_format: str) -> None:
+    """From now on everything goes to stderr, as `log_format` says: one of `LOG_FORMATS`."""
+    handler = logging.StreamHandler(sys.stderr)
+    if log_format == "json":
+        names = {"asctime": "time", "levelname": "level", "name": "logger"}
+        fields = "%(asctime)s %(levelname)s %(name)s %(message)s"
+        handler.setFormatter(JsonFormatter(fields, rename_fields=names, datefmt="%Y-%m-%dT%H:%M:%S%z"))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def log_refusal(error: StreamingError, peer: str, request_id: str) -> None:
+    """One line for a call that ends with an error."""
+    code = status_of(error).name
+    facts = {"request_id": request_id, "peer": peer, "code": code}
+    _LOG.warning("request %s of %s ended with %s: %s", request_id, peer, code, error, extra=facts)
+
+
+@contextmanager
+def logged(meter: StreamMeter) -> Iterator[None]:
+    """One line when a stream opens and one when it closes."""
+    address, end = meter.address, "cancelled by its reader"
+    steps = address.steps
+    what = f"{address.split} epoch {address.epoch} rank {address.rank}/{address.ranks} for {meter.peer}"
+    what += f", request {meter.request_id},"
+    codec = address.codec.value
+    _LOG.info("stream of %s opened: steps %d to %d, %s", what, steps.start, steps.stop, codec, extra=_facts(meter))
+    try:
+        yield
+        end = "done" if meter.next_step == steps.stop else end
+    except StreamingError as error:
+        end = f"ended with {status_of(error).name}"
+        raise
+    finally:
+        now = perf_counter()
+        waits, seconds = meter.waits(now), now - meter.opened_s
+        spent = f"{seconds:.1f} s, {waits.service_s:.1f} waiting for samples, {waits.reader_s:.1f} for its reader"
+        figures = {"seconds": seconds, "service_s": waits.service_s, "reader_s": waits.reader_s}
+        facts = _facts(meter) | {name: round(value, 3) for name, value in figures.items()}
+        _LOG.info("stream of %s closed before step %d after %s: %s", what, meter.next_step, spent, end, extra=facts)
+
+
+def _facts(meter: StreamMeter) -> dict[str, Any]:
+    address = meter.address
+    return {
+        "request_id": meter.request_id,
+        "peer": meter.peer,
+        "split": address.split,
+        "epoch": address.epoch,
+        "rank": address.rank,
+        "ranks": address.ranks,
+        "step": meter.next_step,
+    }

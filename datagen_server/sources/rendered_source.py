@@ -1,0 +1,122 @@
+"""Samples rendered on demand, on all cores: a batch is cut into chunks, so that a single stream keeps them all busy."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from functools import lru_cache, partial
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from datagen_server.rendering.fingerprint import fingerprint
+from datagen_server.rendering.renderer import CaptchaRenderer
+from datagen_server.workers.pool import WorkerPool
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.errors import Unavailable
+from shared.protocol.batch import Records, label_of
+from shared.protocol.codec import Codec, encode
+
+_CHUNK = 16
+_T = TypeVar("_T")
+_W = TypeVar("_W")
+
+
+class RenderedSource:
+    """A `SampleSource` that renders in `num_workers` processes. A worker may die: its work is done again."""
+
+    codecs = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    kind = "rendered"
+
+    def __init__(self, spec: DatasetSpec, counts: Mapping[str, int], num_workers: int) -> None:
+        self.dataset = Dataset(spec=spec, counts=counts, fingerprint=fingerprint(spec))
+        self._pool = WorkerPool(num_workers, partial(_renderer, spec), ahead=2)
+
+    def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
+        """Starts rendering; the future raises `Unavailable` once closed, or when workers keep dying."""
+        parts = np.array_split(indices, -(-len(indices) // _CHUNK) or 1)
+        try:
+            chunks = [self._pool.submit(_render_chunk, self.dataset.spec, split, part, codec) for part in parts]
+        except Unavailable as error:
+            chunks = [_failed(error)]
+        return _when_all(chunks, partial(_join, codec))
+
+    def close(self) -> None:
+        """Stops the workers after the chunks in hand; reads under way and later ones fail."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class _Chunk(NamedTuple):
+    """What a worker sends back: arrays, because those come through shared memory."""
+
+    payloads: list[NDArray[np.uint8]]
+    "uint8 [size_bytes] each: one for each image, but with `Codec.RAW` one for all."
+    labels: NDArray[np.uint8]
+
+
+def _render_chunk(spec: DatasetSpec, split: str, indices: NDArray[np.uint64], codec: Codec) -> _Chunk:
+    renderer = _renderer(spec)
+    samples = [renderer.render(split, int(index)) for index in indices]
+    labels = np.empty((len(samples), spec.max_length), np.uint8)
+    for label, (_, text) in zip(labels, samples, strict=True):
+        label[:] = label_of(text, spec.alphabet, spec.max_length)
+    payloads = [np.frombuffer(encode(image, codec), np.uint8) for image, _ in samples]
+    return _Chunk([np.concatenate(payloads)] if codec is Codec.RAW and payloads else payloads, labels)
+
+
+@lru_cache(maxsize=4)
+def _renderer(spec: DatasetSpec) -> CaptchaRenderer:
+    return CaptchaRenderer(spec)
+
+
+def _join(codec: Codec, chunks: Sequence[_Chunk]) -> Records:
+    payloads = [payload for chunk in chunks for payload in chunk.payloads]
+    sizes = [] if codec is Codec.RAW else [len(payload) for payload in payloads]
+    labels = np.concatenate([chunk.labels for chunk in chunks])
+    return Records(codec, [payload.data for payload in payloads], np.array(sizes, np.uint32), labels)
+
+
+def _failed(error: Exception) -> "Future[_Chunk]":
+    future: Future[_Chunk] = Future()
+    future.set_exception(error)
+    return future
+
+
+class _Whole(Future[_T]):
+    """Of several futures; cancelled, it cancels those that have not begun."""
+
+    def __init__(self, parts: Sequence["Future[Any]"]) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def cancel(self) -> bool:
+        cancelled = super().cancel()
+        for part in self._parts if cancelled else ():
+            part.cancel()
+        return cancelled
+
+
+def _when_all(parts: Sequence["Future[_T]"], combine: Callable[[Sequence[_T]], _W]) -> "Future[_W]":
+    """A future of the combined results of `parts`, without a thread that waits for them."""
+    left = list(parts)
+    whole: Future[_W] = _Whole(left)
+    lock = threading.Lock()
+    num_left = len(left)
+
+    def count(_: "Future[_T]") -> None:
+        nonlocal num_left
+        with lock:
+            num_left -= 1
+            if num_left:
+                return
+        try:
+            if whole.set_running_or_notify_cancel():
+                whole.set_result(combine([part.result() for part in left]))
+        except Exception as error:
+            whole.set_exception(error)
+        finally:
+            left.clear()  # The parts know this function: a cycle, in which their results would stay for long.
+
+    for part in parts:
+        part.add_done_callback(count)
+    return whole

@@ -1,0 +1,1 @@
+"""A pool of worker processes, any of which may be killed."""

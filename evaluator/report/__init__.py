@@ -1,0 +1,1 @@
+"""What an evaluation says: terminal, report.json, one HTML page with charts."""

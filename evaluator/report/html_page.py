@@ -1,0 +1,69 @@
+"""The report as one page: no script, no font, no picture from elsewhere; light and dark; for eyes, keys and ears.
+
+The page itself is templates/report.html; here stands what it is given.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from evaluator.evaluate import Evaluation
+from evaluator.report.charts import accuracy_chart, calibration_chart, confusion_chart, length_chart, loss_chart
+from evaluator.report.error_examples import Exhibit
+from evaluator.report.loss_history import Point
+from evaluator.scores import Figures
+
+NUM_CONFUSIONS = 6
+"Of the most frequent ones, told in words."
+
+
+def render_page(
+    evaluation: Evaluation,
+    tried: Sequence[Evaluation],
+    exhibits: Sequence[Exhibit],
+    history: Sequence[Point],
+    run: Mapping[str, Any],
+) -> str:
+    """HTML; the same for the same arguments. tried: every checkpoint read with; run: what report.json says of it."""
+    environment = Environment(
+        loader=PackageLoader("evaluator.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["percent"] = lambda value, digits=2: f"{value:.{digits}%}"
+    figures, alphabet = evaluation.figures, evaluation.dataset.spec.alphabet
+    tried = sorted(tried, key=lambda each: each.info.global_step)
+    scores = [(each.info.global_step, each.figures.total) for each in tried]
+    return environment.get_template("report.html").render(
+        evaluation=evaluation,
+        figures=figures,
+        total=figures.total,
+        tried=tried,
+        exhibits=exhibits,
+        history=history,
+        run=run,
+        alphabet=alphabet,
+        confusions=frequent_confusions(figures, alphabet),
+        loss_chart=loss_chart(history, evaluation.info.global_step) if history else None,
+        accuracy_chart=accuracy_chart(scores) if len(scores) > 1 else None,
+        length_chart=length_chart(figures),
+        calibration_chart=calibration_chart(figures),
+        confusion_chart=confusion_chart(figures, alphabet),
+    )
+
+
+def frequent_confusions(figures: Figures, alphabet: str) -> list[tuple[str, str, int]]:
+    """(character there, character read, times) of the most frequent errors; an empty string stands for none."""
+    names = [*alphabet, ""]
+    counts = figures.confusion
+    errors = [
+        (names[row], names[column], int(counts[row, column]))
+        for row in range(len(names))
+        for column in range(len(names))
+        if row != column and counts[row, column]
+    ]
+    return sorted(errors, key=lambda error: -error[2])[:NUM_CONFUSIONS]

@@ -1,0 +1,1 @@
+"""The data set as pure functions: its spec, its seeds, its reading order, each rank's slice."""

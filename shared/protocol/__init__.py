@@ -1,0 +1,1 @@
+"""What travels between service and reader: requests, messages, codecs, batches."""

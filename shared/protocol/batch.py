@@ -1,0 +1,63 @@
+"""The records everybody passes: encoded samples on the server, a rank's slice of one global batch on the client."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.protocol.codec import Codec
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """n encoded samples as they go onto the wire."""
+
+    codec: Codec
+    payloads: Sequence[bytes | memoryview]
+    "Joined, they are the n images in order; a raw payload may hold several images."
+    image_sizes: NDArray[np.uint32]
+    "[n] bytes of each image; [0] with `Codec.RAW`, where all have the same size."
+    labels: NDArray[np.uint8]
+    "[n, max_length], padded with the blank class."
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """n decoded samples with the step they belong to."""
+
+    epoch: int
+    step: int
+    "Within the epoch."
+    images: NDArray[np.uint8]
+    "[n, height, width, 3], RGB. Never written to: it may be a view of the received message."
+    labels: NDArray[np.uint8]
+    "[n, max_length], padded with the blank class."
+    indices: NDArray[np.uint64]
+    "[n], each within its split."
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One captcha, for people to look at."""
+
+    index: int
+    "Within its split."
+    text: str
+    "The characters in the picture."
+    image: NDArray[np.uint8]
+    "[height, width, 3], RGB."
+
+
+def text_of(label: NDArray[np.uint8], alphabet: str) -> str:
+    """The characters of one label row; classes past the alphabet (the blank) are padding."""
+    return "".join(alphabet[value] for value in label if value < len(alphabet))
+
+
+def label_of(text: str, alphabet: str, max_length: int) -> NDArray[np.uint8]:
+    """uint8 [max_length]: `text` as classes, padded with the blank class; the inverse of `text_of`."""
+    classes = bytearray(map(alphabet.index, text)).ljust(max_length, bytes([len(alphabet)]))
+    return np.frombuffer(classes, np.uint8)

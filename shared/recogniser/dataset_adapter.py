@@ -1,0 +1,112 @@
+"""From the client to MindSpore: the batches of a whole run as one `GeneratorDataset`.
+
+What surprises: MindSpore calls `iter(source)` before it wants data and drops the type of exceptions that cross it. So
+`__iter__` is a generator function (no request leaves before the first `next`), epochs are numbered here rather than by
+MindSpore, and the original exception stays on `source.error`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import mindspore.dataset as ds
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.client.dataset_client import BatchStream, DatasetClient
+from shared.dataset.rank_slice import RankSlice
+from shared.protocol.batch import Batch
+from shared.protocol.codec import Codec
+
+Row = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingPlan:
+    """What one rank reads: steps `first_step` to `last_step` (exclusive), counted over epochs, of one split."""
+
+    split: str
+    slice: RankSlice
+    first_step: int
+    last_step: int
+    order_seed: int = 0
+    shuffle: bool = True
+    codec: Codec | None = None
+    "How images travel; None: as the service offers first."
+    prefetch: int = 4
+
+    def epochs(self) -> Iterator[tuple[int, int, int]]:
+        """(epoch, first step in it, number of steps) for each epoch that the plan touches."""
+        step = self.first_step
+        while step < self.last_step:
+            epoch, first = divmod(step, self.slice.num_steps)
+            num = min(self.slice.num_steps - first, self.last_step - step)
+            yield epoch, first, num
+            step += num
+
+
+class BatchSource:
+    """An iterable of rows, one per step: images uint8 [n, height, width, 3], labels int32 [n, max_length], indices."""
+
+    def __init__(self, client: DatasetClient, plan: ReadingPlan) -> None:
+        self._client, self._plan = client, plan
+        self._stream: BatchStream | None = None
+        self._reopened = 0
+        self._closed = False
+        self.error: Exception | None = None
+
+    def __len__(self) -> int:
+        return self._plan.last_step - self._plan.first_step
+
+    def __iter__(self) -> Iterator[Row]:
+        try:
+            for batch in self._batches():
+                yield batch.images, batch.labels.astype(np.int32), batch.indices
+        except Exception as error:
+            self.error = error
+            raise
+
+    @property
+    def reopened(self) -> int:
+        """How often a stream was opened again after a fault."""
+        return self._reopened
+
+    def close(self) -> None:
+        """Ends a blocked read, so that MindSpore's reading thread can stop."""
+        self._closed = True
+        if self._stream is not None:
+            self._stream.close()
+
+    def _batches(self) -> Iterator[Batch]:
+        plan = self._plan
+        for epoch, first, num in plan.epochs():
+            if self._closed:
+                return
+            self._stream = self._client.stream(
+                plan.split,
+                order_seed=plan.order_seed,
+                shuffle=plan.shuffle,
+                epoch=epoch,
+                first_step=first,
+                num_steps=num,
+                global_batch_size=plan.slice.global_batch_size,
+                rank=plan.slice.rank,
+                ranks=plan.slice.ranks,
+                remainder=plan.slice.remainder,
+                codec=plan.codec,
+                prefetch=plan.prefetch,
+            )
+            before = self._reopened
+            with self._stream as stream:
+                for batch in stream:
+                    self._reopened = before + stream.reopened
+                    yield batch
+
+
+def generator_dataset(source: BatchSource, prefetch: int) -> Any:
+    """A `GeneratorDataset` with the columns images, labels and indices over `source`, read once from end to end.
+
+    One reading thread: MindSpore's multiprocess mode forks, and gRPC channels do not survive a fork.
+    """
+    ds.config.set_prefetch_size(prefetch)
+    return ds.GeneratorDataset(source, ["images", "labels", "indices"], num_parallel_workers=1, shuffle=False)

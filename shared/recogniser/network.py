@@ -1,0 +1,120 @@
+"""The recogniser: image columns as time steps -> stacked LSTM -> fully connected layer -> logits for CTC.
+
+The stacked LSTM and its CTC head follow Graves et al., "Connectionist temporal classification" (ICML 2006). What
+surprises: the second layer may read right to left. It then knows what comes after a digit as well as what comes before,
+at the cost of two reversals instead of a bidirectional layer's doubled work.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import mindspore as ms
+import numpy as np
+from mindspore import nn, ops
+from mindspore.common.initializer import Orthogonal, Uniform, XavierUniform, initializer
+from numpy.typing import NDArray
+
+from shared.errors import UsageError
+from shared.recogniser.preprocessing import Colour, Ink
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec:
+    """The shape of a network. Checks itself; raises `UsageError`."""
+
+    height: int
+    width: int
+    num_classes: int
+    "Characters and the blank, which is the last class."
+    hidden_size: int = 256
+    "Units of each LSTM layer."
+    columns_per_frame: int = 4
+    "Image columns read in one time step."
+    second_layer: Literal["forward", "backward"] = "backward"
+    "The direction in which the second LSTM layer reads."
+    pixels: Literal["ink", "colour"] = "ink"
+    "What the network sees of a pixel: one value or three."
+    initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
+    "How weights are drawn: see `_lstm` and `_classifier`; uniform is the published way."
+
+    def __post_init__(self) -> None:
+        if self.columns_per_frame < 1 or self.width % self.columns_per_frame:
+            problem = f"must divide the image width ({self.width}), got {self.columns_per_frame}"
+            raise UsageError(f"columns_per_frame {problem}")
+
+    @property
+    def num_frames(self) -> int:
+        """Time steps."""
+        return self.width // self.columns_per_frame
+
+
+class CaptchaNetwork(nn.Cell):
+    """uint8 [n, height, width, 3] -> logits float32 [num_frames, n, num_classes]."""
+
+    def __init__(self, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.spec = spec
+        self.pixels = Ink(spec.width) if spec.pixels == "ink" else Colour(spec.width)
+        self.values_per_row = spec.columns_per_frame * self.pixels.channels
+        self.first = _lstm("first", spec.height * self.values_per_row, spec)
+        self.second = _lstm("second", spec.hidden_size, spec)
+        self.classify = _classifier(spec)
+        self.backward = spec.second_layer == "backward"
+
+    def construct(self, images: ms.Tensor) -> ms.Tensor:
+        """See the class."""
+        hidden, _ = self.first(self._frames(self.pixels(images)))
+        if not self.backward:
+            return self._logits(self.second(hidden)[0])
+        hidden, _ = self.second(ops.flip(hidden, (0,)))
+        return ops.flip(self._logits(hidden), (0,))
+
+    def _frames(self, rows: ms.Tensor) -> ms.Tensor:
+        """[n, height, width * channels] -> [num_frames, n, values], each frame row by row."""
+        num, spec = rows.shape[0], self.spec
+        blocks = rows.reshape(num, spec.height, spec.num_frames, self.values_per_row).transpose(2, 0, 1, 3)
+        return blocks.reshape(spec.num_frames, num, spec.height * self.values_per_row)
+
+    def _logits(self, hidden: ms.Tensor) -> ms.Tensor:
+        """In float32 everywhere: Ascend's LSTM computes and answers in float16."""
+        return self.classify(ops.cast(hidden, ms.float32))
+
+
+def _lstm(name: str, input_size: int, spec: NetworkSpec) -> nn.LSTM:
+    """A layer as MindSpore draws it, uniform within hidden_size**-0.5, which is the published way; or orthogonal."""
+    layer = nn.LSTM(input_size, spec.hidden_size)
+    if spec.initial_weights == "orthogonal":
+        _draw_orthogonal(layer, input_size, spec.hidden_size)
+    for parameter in layer.get_parameters():
+        # Two LSTM layers of one network have parameters of the same names otherwise.
+        parameter.name = f"{name}.{parameter.name}"
+    return layer
+
+
+def _draw_orthogonal(layer: nn.LSTM, input_size: int, hidden_size: int) -> None:
+    """Orthogonal recurrent weights (Saxe et al., ICLR 2014), Glorot input weights (AISTATS 2010) and a forget bias of
+    one (Jozefowicz et al., ICML 2015)."""
+    square, wide = (hidden_size, hidden_size), (hidden_size, input_size)
+    for parameter in layer.get_parameters():
+        if "weight" in parameter.name:
+            of_gate = (Orthogonal(), square) if "hh" in parameter.name else (XavierUniform(), wide)
+            values = np.concatenate([_drawn(*of_gate) for _ in range(4)])
+        else:
+            values = np.zeros(parameter.shape, np.float32)
+            if "ih" in parameter.name:
+                values[hidden_size : 2 * hidden_size] = 1.0  # gates are stored as input, forget, cell, output
+        parameter.set_data(ms.Tensor(values))
+
+
+def _classifier(spec: NetworkSpec) -> nn.Dense:
+    """Small weights of either sign; or weights and biases uniform in 0..1, the published way."""
+    layer = nn.Dense(spec.hidden_size, spec.num_classes, weight_init=Uniform(spec.hidden_size**-0.5))
+    if spec.initial_weights == "uniform":
+        for parameter in layer.get_parameters():
+            parameter.set_data(ms.Tensor(_drawn(Uniform(0.5), parameter.shape) + 0.5))
+    return layer
+
+
+def _drawn(how: XavierUniform | Orthogonal | Uniform, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = initializer(how, shape, ms.float32).init_data().asnumpy()
+    return values

@@ -1,0 +1,1 @@
+"""Who may read: TLS certificates, tokens, and files that are read again when they change."""

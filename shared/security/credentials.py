@@ -1,0 +1,146 @@
+"""How a reader knows the service it talks to, and proves who it is: the options of every command that has a target.
+
+    --tls-ca F                    speak TLS; the service's certificate must be signed by an authority in F
+    --tls-cert F --tls-key F      show this certificate to a service that wants one (mutual TLS)
+    --token-file F                send the token in F, over TLS or within this machine
+
+What surprises: a token never stands on a command line, in a log or in a run's files; only its file's name does. The
+files are read again when they have changed, so a reader that runs for days follows its renewed certificates.
+"""
+
+import argparse
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import grpc
+
+from shared.errors import UsageError
+from shared.security.certificates import read_authorities, read_certified_key
+from shared.security.file_watch import WatchedFiles
+from shared.security.tokens import HEADER, SCHEME, read_tokens
+from shared.system.listen_address import is_loopback
+
+_HUNG_UP = "socket closed", "connection reset", "broken pipe"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Security:
+    """What a reader was given; by default nothing: plain text, no token. Raises `UsageError` for halves."""
+
+    tls_ca: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    token_file: Path | None = None
+    insecure: bool = False
+    "Send the token even in plain text to another machine."
+
+    def __post_init__(self) -> None:
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise UsageError("--tls-cert and --tls-key go together; give both or neither")
+        if self.tls_cert is not None and self.tls_ca is None:
+            raise UsageError("--tls-cert is for TLS; give --tls-ca too, the authority of the service's certificate")
+        if self.insecure and (self.token_file is None or self.tls_ca is not None):
+            raise UsageError("--insecure lets a token travel in plain text; without TLS and with --token-file only")
+
+    def arguments(self) -> list[str]:
+        """The options that say the same, for a process to start; names of files, never what they hold."""
+        given = {field.name: getattr(self, field.name) for field in fields(self) if getattr(self, field.name)}
+        pairs = [[_option(name)] if value is True else [_option(name), str(value)] for name, value in given.items()]
+        return [word for pair in pairs for word in pair]
+
+    def check_target(self, target: str) -> None:
+        """Raises `UsageError` where a token would leave this machine in plain text."""
+        if self.token_file is None or self.tls_ca is not None or self.insecure or _is_local(target):
+            return
+        problem = f"the token would go to {target} in plain text, for anyone on the way to read"
+        raise UsageError(f"{problem}; give --tls-ca, or add --insecure if that is meant")
+
+    def suspicion(self, reason: str) -> str:
+        """The end of a sentence for a service that ends connections without a word; empty for other reasons."""
+        if not any(words in reason for words in _HUNG_UP):
+            return ""
+        if self.tls_ca is None:
+            return "; if it wants TLS, give --tls-ca"
+        if self.tls_cert is None:
+            return "; if it wants a client certificate, give --tls-cert and --tls-key"
+        return f"; it may not take {self.tls_cert}: is that signed by its --tls-client-ca and still valid?"
+
+
+PLAIN = Security()
+"Plain text, without a token."
+
+
+@dataclass(frozen=True)
+class Access:
+    """A target, and how to speak to it."""
+
+    target: str
+    security: Security = PLAIN
+
+    def arguments(self) -> list[str]:
+        """`--datagen` and the options of this module, for a process to start."""
+        return ["--datagen", self.target, *self.security.arguments()]
+
+
+class Credentials:
+    """What the files of a `Security` hold now. Raises `UsageError` when they cannot be used; later only logs it."""
+
+    def __init__(self, security: Security) -> None:
+        self.security = security
+        files = [file for file in (security.tls_ca, security.tls_cert, security.tls_key) if file is not None]
+        self._channel = WatchedFiles(files, self._read_channel)
+        token_file = security.token_file
+        self._token = None if token_file is None else WatchedFiles([token_file], lambda: read_tokens(token_file)[0])
+
+    def of_channel(self) -> grpc.ChannelCredentials | None:
+        """None for plain text; another object once the files have changed."""
+        return self._channel.current()
+
+    def of_call(self) -> tuple[tuple[str, str], ...]:
+        """The metadata to send with each call."""
+        return () if self._token is None else ((HEADER, SCHEME + self._token.current()),)
+
+    def _read_channel(self) -> grpc.ChannelCredentials | None:
+        given = self.security
+        if given.tls_ca is None:
+            return None
+        authorities = read_authorities(given.tls_ca)
+        if given.tls_cert is None or given.tls_key is None:
+            return grpc.ssl_channel_credentials(authorities)
+        own = read_certified_key(given.tls_cert, given.tls_key, of_server=False)
+        return grpc.ssl_channel_credentials(authorities, own.key, own.chain)
+
+
+ANONYMOUS = Credentials(PLAIN)
+"Nobody in particular."
+
+
+def add_security_options(parser: argparse.ArgumentParser) -> None:
+    """The options of this module, for a command that takes a target."""
+    group = parser.add_argument_group("security, of a service that runs elsewhere")
+    group.add_argument("--tls-ca", type=Path, metavar="F", help="speak TLS; authorities (PEM) of its certificate")
+    group.add_argument("--tls-cert", type=Path, metavar="F", help="certificate (PEM) to show it, if it wants one")
+    group.add_argument("--tls-key", type=Path, metavar="F", help="key (PEM) of --tls-cert")
+    group.add_argument("--token-file", type=Path, metavar="F", help="the token to send it, over TLS or loopback only")
+    group.add_argument("--insecure", action="store_true", help="send the token in plain text to another machine")
+
+
+def security_of(options: argparse.Namespace, target: str | None) -> Security:
+    """What was given; raises `UsageError` for what cannot be meant, such as options without a target."""
+    given = {field.name: getattr(options, field.name) for field in fields(Security)}
+    if target is None and (named := [_option(name) for name, value in given.items() if value]):
+        raise UsageError(f"{named[0]} is for a service that runs elsewhere; give --datagen too")
+    return Security(**given)
+
+
+def _is_local(target: str) -> bool:
+    scheme, colon, rest = target.partition(":")
+    if scheme in ("unix", "unix-abstract"):
+        return True
+    addresses = rest if colon and scheme in ("dns", "ipv4", "ipv6") else target
+    hosts = [address.rpartition(":")[0].strip("[]") for address in addresses.removeprefix("///").split(",")]
+    return all(map(is_loopback, hosts))
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")

@@ -1,0 +1,109 @@
+"""Greedy decoding and edit distance, against loops that follow the definitions word by word."""
+
+import functools
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from shared.recogniser.ctc_decoding import align, collapse, greedy_decode, text_probability
+
+ALPHABET = "abc"
+BLANK = len(ALPHABET)
+texts = st.text(ALPHABET, max_size=8)
+paths = st.lists(st.lists(st.integers(0, BLANK), min_size=5, max_size=5), min_size=1, max_size=6)
+
+
+def collapsed_by_definition(path: list[int]) -> str:
+    merged = [value for value, _ in itertools.groupby(path)]
+    return "".join(ALPHABET[value] for value in merged if value != BLANK)
+
+
+@functools.cache
+def distance_by_definition(truth: str, reading: str) -> int:
+    if not truth or not reading:
+        return len(truth) + len(reading)
+    return min(
+        distance_by_definition(truth[1:], reading) + 1,
+        distance_by_definition(truth, reading[1:]) + 1,
+        distance_by_definition(truth[1:], reading[1:]) + (truth[0] != reading[0]),
+    )
+
+
+def logits_of(path: list[int]) -> NDArray[np.float32]:
+    """[frames, 1, classes]: the path's class stands out in every frame."""
+    return np.eye(BLANK + 1, dtype=np.float32)[path][:, np.newaxis]
+
+
+@given(paths)
+def test_runs_are_merged_before_blanks_are_dropped(rows: list[list[int]]) -> None:
+    assert collapse(np.array(rows).T, ALPHABET) == [collapsed_by_definition(row) for row in rows]
+
+
+@given(paths)
+def test_greedy_decoding_follows_the_likeliest_class_of_each_frame(rows: list[list[int]]) -> None:
+    logits = np.concatenate([logits_of(row) for row in rows], axis=1)
+    assert greedy_decode(logits, ALPHABET) == [collapsed_by_definition(row) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [([3, 3, 3], ""), ([0, 0, 1], "ab"), ([0, 3, 0], "aa"), ([0, 0, 0], "a"), ([3, 2, 3], "c"), ([2], "c")],
+)
+def test_known_paths_read_as_expected(path: list[int], text: str) -> None:
+    assert greedy_decode(logits_of(path), ALPHABET) == [text]
+
+
+def test_logits_of_another_alphabet_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"must be \[frames, n, 4\], got \[5, 2, 11\]"):
+        greedy_decode(np.zeros((5, 2, 11), np.float32), ALPHABET)
+
+
+@given(st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_the_probability_of_a_text_is_the_sum_over_all_its_paths(num_frames: int, seed: int) -> None:
+    logits = np.random.default_rng(seed).normal(scale=3, size=(num_frames, 1, BLANK + 1)).astype(np.float32)
+    weights = np.exp(logits[:, 0].astype(np.float64))
+    probs = weights / weights.sum(axis=1, keepdims=True)
+    expected: dict[str, float] = {"abcabc": 0.0}
+    for path in itertools.product(range(BLANK + 1), repeat=num_frames):
+        text = collapsed_by_definition(list(path))
+        expected[text] = expected.get(text, 0.0) + math.prod(probs[np.arange(num_frames), path])
+    got = text_probability(np.repeat(logits, len(expected), axis=1), list(expected), ALPHABET)
+    assert got == pytest.approx(list(expected.values()), rel=1e-5, abs=1e-12)
+
+
+def test_the_empty_text_has_one_path() -> None:
+    logits = np.zeros((2, 3, BLANK + 1), np.float32)
+    assert text_probability(logits, ["", "", ""], ALPHABET) == pytest.approx([1 / 16] * 3)
+
+
+def test_large_logits_do_not_overflow_the_probability() -> None:
+    assert text_probability(np.float32(1e4) * logits_of([0, 3, 1]), ["ab"], ALPHABET).tolist() == [1.0]
+
+
+@given(texts, texts)
+def test_an_alignment_spells_both_texts_at_the_cost_of_the_distance(truth: str, reading: str) -> None:
+    pairs = align(truth, reading)
+    assert "".join(left for left, _ in pairs) == truth
+    assert "".join(right for _, right in pairs) == reading
+    assert ("", "") not in pairs
+    assert sum(left != right for left, right in pairs) == distance_by_definition(truth, reading)
+
+
+@pytest.mark.parametrize(
+    ("truth", "reading", "pairs"),
+    [
+        ("12", "12", [("1", "1"), ("2", "2")]),
+        ("12", "1", [("1", "1"), ("2", "")]),
+        ("12", "132", [("1", "1"), ("", "3"), ("2", "2")]),
+        ("12", "17", [("1", "1"), ("2", "7")]),
+        ("11", "1", [("1", ""), ("1", "1")]),
+        ("", "", []),
+    ],
+)
+def test_known_alignments(truth: str, reading: str, pairs: list[tuple[str, str]]) -> None:
+    assert align(truth, reading) == pairs

@@ -1,0 +1,1 @@
+"""Receipts: what each rank consumed, and the proof that every sample came exactly once."""

@@ -1,0 +1,146 @@
+"""The files of receipts: what each rank really consumed, written as it happens.
+
+RUN/receipts/rank-N.jsonl holds one line where reading began (at first and after every restart), one line per step, and
+one line with the digest of the rank's weights before every checkpoint.
+What surprises: lines after the checkpoint that a run resumes from are cut, because those steps are taken again.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.dataset.order import EpochOrder
+from shared.dataset.rank_slice import RankSlice
+
+FOLDER = "receipts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Where a rank began to read, and all that decides what it reads."""
+
+    resumed_after: int
+    "Steps done before, since the start of training."
+    rank: int
+    ranks: int
+    split: str
+    count: int
+    "Samples in the split."
+    global_batch_size: int
+    order_seed: int
+    shuffle: bool
+    fingerprint: str
+
+    @property
+    def slice(self) -> RankSlice:
+        """The rank's part of an epoch."""
+        return RankSlice(count=self.count, global_batch_size=self.global_batch_size, rank=self.rank, ranks=self.ranks)
+
+    def indices(self, step: int) -> NDArray[np.uint64]:
+        """uint64 [n]: the samples that this rank must get in `step`, counted from 1 since the start of training."""
+        epoch, step_of_epoch = divmod(step - 1, self.slice.num_steps)
+        order = EpochOrder(self.count, self.order_seed, epoch, self.shuffle)
+        return order.indices(self.slice.positions(step_of_epoch))
+
+    def order_facts(self) -> Self:
+        """Without what may change at a restart."""
+        return replace(self, resumed_after=0, rank=0, ranks=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """One step of one rank."""
+
+    step: int
+    "From 1 since the start of training, as in metrics.jsonl."
+    num: int
+    first: int
+    last: int
+    "First and last index of the rank's samples."
+    digest: str
+    "See `digest_of`."
+
+    @classmethod
+    def of(cls, step: int, indices: NDArray[np.uint64]) -> Self:
+        """The receipt for what was consumed."""
+        return cls(step=step, num=len(indices), first=int(indices[0]), last=int(indices[-1]), digest=digest_of(indices))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsNote:
+    """What a rank's weights were when a checkpoint was to be written."""
+
+    step: int
+    "Steps done since the start of training."
+    weights_digest: str
+
+
+class ReceiptWriter:
+    """Writes one rank's receipts; every line leaves the process at once, so no kill can lose it."""
+
+    def __init__(self, folder: Path, reading: Reading) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        own = folder / f"rank-{reading.rank}.jsonl"
+        # Ranks of an earlier start that are no more cannot cut their lines themselves.
+        gone = [path for path in receipt_files(folder) if _rank_of(path) >= reading.ranks] if reading.rank == 0 else []
+        for path in (own, *gone):
+            _cut(path, reading.resumed_after)
+        self._file = own.open("a", buffering=1)
+        self._write(asdict(reading))
+
+    def add(self, step: int, indices: NDArray[np.uint64]) -> None:
+        """Notes the samples of a step that has been taken."""
+        self._write(asdict(Receipt.of(step, indices)))
+
+    def note_weights(self, step: int, weights_digest: str) -> None:
+        """Notes the weights and brings all lines to the disk; before a checkpoint, which must not know more."""
+        self._write(asdict(WeightsNote(step=step, weights_digest=weights_digest)))
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Ends writing."""
+        self._file.close()
+
+    def _write(self, values: dict[str, Any]) -> None:
+        self._file.write(json.dumps(values) + "\n")
+
+
+def digest_of(indices: NDArray[np.uint64]) -> str:
+    """BLAKE2b-128 over the indices as little-endian 64-bit integers, in hex."""
+    return hashlib.blake2b(indices.astype("<u8").tobytes(), digest_size=16).hexdigest()
+
+
+def receipt_files(folder: Path) -> list[Path]:
+    """The files of all ranks, lowest rank first."""
+    return sorted(folder.glob("rank-*.jsonl"), key=_rank_of)
+
+
+def _rank_of(path: Path) -> int:
+    return int(path.stem.removeprefix("rank-"))
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The whole lines of a file; one that a crash has torn is passed over, and so its step is missing."""
+    for line in path.read_text(errors="replace").splitlines():
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(values, dict):
+            yield values
+
+
+def _cut(path: Path, step: int) -> None:
+    if not path.exists():
+        return
+    kept = [values for values in read_lines(path) if values.get("step", 0) <= step]
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    unfinished.write_text("".join(json.dumps(values) + "\n" for values in kept))
+    os.replace(unfinished, path)

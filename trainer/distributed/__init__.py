@@ -1,0 +1,1 @@
+"""Several ranks: rank table, placement, launcher, collectives, heartbeat."""

@@ -1,0 +1,43 @@
+"""What a run's configuration, its data set and the checkpoint it goes on from must agree on; checked first of all."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shared.dataset.rank_slice import RankSlice
+from shared.dataset.spec import Dataset
+from shared.errors import UsageError
+from trainer.config import TrainerConfig
+
+if TYPE_CHECKING:
+    from shared.recogniser.checkpoint import CheckpointInfo
+
+SPLIT = "train"
+
+
+def plan_slice(config: TrainerConfig, dataset: Dataset, rank: int, ranks: int) -> RankSlice:
+    """What a rank reads in each step; raises `UsageError` when configuration and data set do not fit together."""
+    spec = dataset.spec
+    facts = {"max_captcha_digits": spec.max_length, "captcha_width": spec.width, "captcha_height": spec.height}
+    for key, value in facts.items():
+        if getattr(config, key) != value:
+            raise UsageError(f"{key} is {getattr(config, key)} but the data set's is {value}; pass -o {key}={value}")
+    if SPLIT not in dataset.counts:
+        raise UsageError(f"the data set has no split {SPLIT!r}, only {', '.join(dataset.counts)}")
+    global_batch_size = config.global_batch_size or config.batch_size * ranks
+    return RankSlice(count=dataset.counts[SPLIT], global_batch_size=global_batch_size, rank=rank, ranks=ranks)
+
+
+def check_resumable(info: "CheckpointInfo", dataset: Dataset, rank_slice: RankSlice, path: Path) -> None:
+    """Raises `UsageError` when the steps after the checkpoint would not be those of the run that wrote it.
+
+    The number of ranks may differ: the global batches do not depend on it.
+    """
+    for what, was, now in (
+        ("fingerprint", info.fingerprint, dataset.fingerprint),
+        ("train count", info.split_count, rank_slice.count),
+        ("global_batch_size", info.global_batch_size, rank_slice.global_batch_size),
+    ):
+        if was != now:
+            raise UsageError(
+                f"cannot resume from {path}: its {what} is {was}, this run's is {now}; use the same data set"
+            )
