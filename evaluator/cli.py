@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator import predict
-from shared.client.dataset_client import DatasetClient, connect
+from shared.client import DatasetClient, connect
 from shared.errors import UsageError
 from shared.protocol.request import count_of
 from shared.security.credentials import Access, add_security_options, security_of

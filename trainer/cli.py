@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from shared.security.credentials import Access, add_security_options, security_of
 from shared.system.command_line import CommandParser, uninterrupted

@@ -14,7 +14,7 @@ import trustme
 
 from datagen_server.service.auth import ServerSecurity
 from datagen_server.service.health_check import check_health
-from shared.client.dataset_client import RetryPolicy, connect
+from shared.client import RetryPolicy, connect
 from shared.errors import AccessDenied, Unavailable, UsageError
 from shared.protocol.messages import SERVICE
 from shared.security.credentials import Security

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from shared.security.credentials import Access, Security, add_security_options, security_of
 from tests.certificates import TOKEN, Office, expired, write_pair

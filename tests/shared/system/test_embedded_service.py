@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import Unavailable
 from shared.system.embedded_service import embedded_service
 from tests.datagen_server.processes import children, is_alive, wait_until
