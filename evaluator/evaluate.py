@@ -22,7 +22,7 @@ from shared.recogniser.checkpoint import CheckpointInfo
 from shared.recogniser.device import Device
 from shared.recogniser.predictor import Recogniser
 from shared.security.credentials import Access
-from shared.system.command_line import uninterrupted
+from shared.system.signals import uninterrupted
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -126,6 +126,6 @@ class DatasetClient:
                     if not reason or error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
                         reason, cause = reason_of(error), error
             if time.monotonic() + _RETRY_INTERVAL_S > deadline:
-                hint = self._security.suspicion(reason) or ("" if self._security.tls_ca else _HINT)
+                hint = self._security.tls_hint(reason) or ("" if self._security.tls_ca else _HINT)
                 raise Unavailable(f"no data set service answers at {self.target} ({reason}){hint}") from cause
             time.sleep(_RETRY_INTERVAL_S)
