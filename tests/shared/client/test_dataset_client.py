@@ -116,7 +116,7 @@ def test_samples_come_in_the_order_asked_and_in_any_number(client: DatasetClient
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error", "words"),
+    ("wrong", "error", "message"),
     [
         ({"split": "dev"}, NotFound, "split must be one of test, train, got 'dev'"),
         ({"epoch": -1}, InvalidRequest, "epoch must be in 0..4294967295, got -1"),
@@ -129,9 +129,9 @@ def test_samples_come_in_the_order_asked_and_in_any_number(client: DatasetClient
     ],
 )
 def test_a_wrong_stream_is_refused_before_the_wire(
-    client: DatasetClient, wrong: dict[str, object], error: type[StreamingError], words: str
+    client: DatasetClient, wrong: dict[str, object], error: type[StreamingError], message: str
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         client.stream(**{"split": "train", **wrong})  # type: ignore[arg-type]
 
 
@@ -186,11 +186,11 @@ def test_a_service_that_stays_away_is_an_error_that_says_what_to_check() -> None
         service.end()
         with pytest.raises(Unavailable) as caught:
             list(stream)
-    words = str(caught.value)
-    assert service.target in words
-    assert "(connection refused)" in words
-    assert "gave up at step" in words
-    assert words.endswith(f"check it with: python -m datagen_server health --target {service.target}")
+    message = str(caught.value)
+    assert service.target in message
+    assert "(connection refused)" in message
+    assert "gave up at step" in message
+    assert message.endswith(f"check it with: python -m datagen_server health --target {service.target}")
 
 
 def test_a_service_that_never_answers_a_read_is_asked_again_and_then_named() -> None:

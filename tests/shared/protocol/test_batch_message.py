@@ -30,7 +30,7 @@ def records_of(indices: list[int], codec: Codec, split: str = "train") -> Record
 
 
 def generated(indices: list[int], records: Records, epoch: int = 3, step: int = 7) -> pb.StreamBatchesResponse:
-    """The same batch as the generated code and the words of the proto would make it."""
+    """The same batch, made by the generated code as the proto describes it."""
     images = b"".join(records.payloads)
     little = b"".join(index.to_bytes(8, "little") for index in indices)
     sizes = b"".join(size.to_bytes(4, "little") for size in records.image_sizes.tolist())

@@ -103,7 +103,7 @@ def test_a_file_system_that_cannot_sync_directories_is_accepted(
         sync(tmp_path / "file")
 
 
-def test_a_failing_disk_is_told_from_a_full_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_is_not_taken_for_a_full_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, error = tmp_path / "a.lmdb", OSError(errno.EIO, "Input/output error")
     assert "cannot write" in str(write_error(path, error))
     usage = shutil.disk_usage(tmp_path)
