@@ -1,4 +1,4 @@
-"""What stands on the terminal after a pass: exact match, a table by length, then a line for each of the others."""
+"""The figures on the terminal: exact match, a table by length, then a line for each of the others."""
 
 from pathlib import Path
 

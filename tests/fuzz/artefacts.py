@@ -17,11 +17,11 @@ from datagen_server.shards.shard_writer import key_of
 from datagen_server.sources.shard_source import ShardSource
 from tests.datagen_server.shards.building import TINY, build, plan_of
 from tests.trainer.distributed.test_rank_table import super_pod_table, table
-from trainer.audit.receipt_files import Reading, ReceiptWriter
+from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import dump_config, load_config
 
 if TYPE_CHECKING:
-    from shared.recogniser.checkpoint import CheckpointInfo
+    from shared.recogniser.checkpoint_info import CheckpointInfo
 
 
 def shards(directory: Path) -> Manifest:
@@ -48,7 +48,7 @@ def rank_tables() -> list[bytes]:
 
 def checkpoint_info(path: Path) -> "CheckpointInfo":
     """What stands beside a checkpoint; the file at `path` need not hold one."""
-    from shared.recogniser.checkpoint import CheckpointInfo
+    from shared.recogniser.checkpoint_info import CheckpointInfo
 
     return CheckpointInfo(
         epoch=1,
@@ -93,7 +93,7 @@ def run(run_dir: Path) -> tuple[Path, Path]:
     (run_dir / "config.yaml").write_text(dump_config(load_config({}, None, ())))
     (run_dir / "checkpoints" / "warpctc-1-3.ckpt").touch()
     (run_dir / "checkpoints" / "warpctc-1-3.json").write_text(json.dumps({"global_step": 3}))
-    reading = Reading(
+    reading = ReceiptHeader(
         resumed_after=0,
         rank=0,
         ranks=1,

@@ -34,9 +34,9 @@ from shared.protocol.codec import Codec, decode, encode
 from shared.protocol.request import StreamRequest
 from tests.fuzz import artefacts
 from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, ToySource
+from trainer.audit.exactly_once import Receipts
 from trainer.config import dump_config, load_config
 from trainer.distributed.rank_table import read_rank_table
-from trainer.receipts import Receipts
 
 SPEC = DatasetSpec(width=16, height=16, alphabet="01", max_length=2)
 DATASET = Dataset(spec=SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)
@@ -178,7 +178,7 @@ def _rank_table(folder: Path) -> Target:
 
 def _checkpoint(folder: Path) -> Target:
     # MindSpore takes seconds to import, and no other target needs it.
-    from shared.recogniser.checkpoint import read_info
+    from shared.recogniser.checkpoint_info import read_info
 
     path = folder / "warpctc-1-1.ckpt"
     path.write_bytes(b"weights")

@@ -1,8 +1,8 @@
-"""Which ranks run on this host, on which devices, and where all ranks meet.
+"""Which ranks run on this host, on which devices, and where all ranks connect.
 
-What surprises: MindSpore numbers the devices that a process may see from 0, and puts ranks where a table says only if
+Note: MindSpore numbers the devices that a process may see from 0, and puts ranks where a table says only if
 every server of the table has a `pod_ip`, which no generator writes. Hence the derived table; and `join_ranks` checks
-what came of it.
+the result.
 """
 
 import os
@@ -26,7 +26,7 @@ class Placement:
     """The part of a run that is this host's."""
 
     ranks: int
-    "Over all hosts."
+    "The world size: over all hosts."
     devices: tuple[RankedDevice, ...]
     "Of this host, in the order in which MindSpore numbers them."
     node: int
@@ -35,7 +35,7 @@ class Placement:
     address: str
     "This host's, as the other hosts see it."
     master_addr: str
-    "The host where all ranks meet."
+    "The host where all ranks connect."
     master_port: int
     table: dict[str, Any] | None
     "The derived rank table."

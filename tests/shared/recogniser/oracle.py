@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.recogniser.network import NetworkSpec
+from shared.recogniser.network_spec import NetworkSpec
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]
