@@ -100,17 +100,13 @@ def build_parser() -> argparse.ArgumentParser:
                        "rank runs where; with several servers, start the same command on each")  # fmt: skip
     parser.add_argument("--node-rank", type=int, metavar="N", help="this host's place in the rank table's server_list; "
                         "default: the server with an address of this host")  # fmt: skip
-    parser.add_argument(
-        "--master-addr", metavar="HOST", help="where ranks connect; default: the server of rank 0"
-    )
+    parser.add_argument("--master-addr", metavar="HOST", help="where ranks connect; default: the server of rank 0")
     port = f"default: {DEFAULT_MASTER_PORT} with several servers, else a free one"
     parser.add_argument("--master-port", type=int, metavar="PORT", help=port)
     parser.add_argument("--datagen", metavar="TARGET", help="host:port of the service, or several joined by commas; "
                         "default: start one and stop it at the end")  # fmt: skip
     parser.add_argument("--run-dir", type=Path, default=Path("run"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument(
-        "--resume", action="store_true", help="continue the run in --run-dir"
-    )
+    parser.add_argument("--resume", action="store_true", help="continue the run in --run-dir")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, metavar="N", help="the same as -o epoch_size=N")
     length.add_argument("--steps", type=int, metavar="N", help="the same as -o steps=N")

@@ -102,7 +102,7 @@ _ZOO: Mapping[str, Any] = {
     "hidden_size": 512,
     "learning_rate": 0.01,
     "save_checkpoint_steps": 97,
-    # What stands in its code instead of its table.
+    # From its code, where that differs from its table.
     "steps": None,
     "train_samples": 50_000,
     "warmup_steps": 0,

@@ -53,8 +53,8 @@ def _show_step(receipts: Receipts, step: int, as_json: bool) -> int:
         print(json.dumps({"step": step, "ranks": parts, "complete": whole}))
     else:
         for part in parts:
-            agrees = "" if part["delivered"] else "  (its receipt is of other samples)"
-            print(f"rank {part['rank']}: {' '.join(map(str, part['indices']))}{agrees}")
+            note = "" if part["delivered"] else "  (its receipt is of other samples)"
+            print(f"rank {part['rank']}: {' '.join(map(str, part['indices']))}{note}")
     return 0 if whole else 1
 
 

@@ -1,4 +1,4 @@
-"""The charts of the report, drawn by Matplotlib as SVG that stands inside the page.
+"""The charts of the report, drawn by Matplotlib as SVG inside the page.
 
 Note: no colour is fixed. Each is a placeholder that becomes a CSS variable of the page, so one drawing is used in light
 and dark mode. Text stays text, in the page's own font. Equal figures give equal bytes.
@@ -136,9 +136,7 @@ def confusion_chart(figures: Figures, alphabet: str) -> Markup:
     """Truth by prediction as a heat map of the errors; correct ones, which are far more, are left out."""
     counts = figures.confusion
     errors = counts - np.diag(np.diag(counts))
-    description = (
-        f"Heat map of {int(errors.sum()):,} character errors, truth by prediction; the table shows the same"
-    )
+    description = f"Heat map of {int(errors.sum()):,} character errors, truth by prediction; the table shows the same"
     classes = len(counts)
     with _chart("confusion", description, height_in=4.8) as chart:
         shade = np.sqrt(errors / max(1, errors.max()))

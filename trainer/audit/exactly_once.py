@@ -108,14 +108,14 @@ class Receipts:
         return times
 
     def samples(self, step: int) -> list[dict[str, Any]]:
-        """The samples of one step: for each rank its indices, and whether its receipt agrees with them."""
+        """The samples of one step: for each rank its indices, and whether its receipt matches them."""
         if not 1 <= step <= self.steps:
             raise UsageError(f"--step must be in 1..{self.steps}, got {step}")
         found = []
         for header, receipt in self.by_step[step]:
             indices = header.indices(step)
-            agrees = digest_of(indices) == receipt.digest
-            found.append({"rank": header.rank, "indices": indices.tolist(), "delivered": agrees})
+            matches = digest_of(indices) == receipt.digest
+            found.append({"rank": header.rank, "indices": indices.tolist(), "delivered": matches})
         return found
 
     @property

@@ -63,7 +63,7 @@ def place_on_this_host(ranks: int) -> Placement:
 
 
 def place_by_table(table: RankTable, node: int | None, master_addr: str | None, master_port: int | None) -> Placement:
-    """What the table says of this host; raises `UsageError` when it cannot tell which of its servers this is.
+    """This host's part of the table; raises `UsageError` when it is unclear which of the servers this host is.
 
     node: this host's place in server_list; by default the server whose address is one of this host's.
     master_addr: by default the address of the server with rank 0.

@@ -89,14 +89,14 @@ def read_rank_table(path: Path) -> RankTable:
 
 
 class _DuplicateKey(ValueError):
-    """A key stands twice in one JSON object."""
+    """A key occurs twice in one JSON object."""
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _DuplicateKey(f"the key {next(key for key in keys if keys.count(key) > 1)} stands twice in one object")
+        raise _DuplicateKey(f"the key {next(key for key in keys if keys.count(key) > 1)} occurs twice in one object")
     return values
 
 

@@ -1,7 +1,7 @@
 """Prometheus metrics of one rank while it trains.
 
 Note: the wait for data counts while it lasts. All ranks take a step together, so one rank without data makes every
-other rank wait in the AllReduce; its `captcha_trainer_wait_seconds_total` is the one that grows by a second each second.
+other rank wait in the AllReduce; its `captcha_trainer_wait_seconds_total` grows by a second each second.
 """
 
 from collections.abc import Iterator
