@@ -7,12 +7,10 @@ device it exports on, so a file for Ascend is exported with `--device ascend` (b
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import UsageError
-from shared.recogniser.checkpoint_info import find_checkpoint
 from shared.system.command_line import CommandParser, run, uninterrupted
 
 _EXAMPLES = """\
@@ -30,13 +28,11 @@ def main(argv: Sequence[str]) -> int:
     """Exports one checkpoint."""
     options = _parser().parse_args(argv)
     _check_out(options.out)  # Before the work, not after it.
-    checkpoint = find_checkpoint(options.ckpt)
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
     with uninterrupted():
         from trainer.mindir import export_mindir
 
-        print(f"exporting {checkpoint}", file=sys.stderr, flush=True)
-        written = export_mindir(checkpoint, options.out, options.device)
+        written = export_mindir(options.ckpt, options.out, options.device)
     if options.json:
         print(json.dumps(written))
     else:

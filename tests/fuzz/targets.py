@@ -32,6 +32,7 @@ from shared.protocol import batch_message, messages
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec, decode, encode
 from shared.protocol.request import StreamRequest
+from shared.recogniser.checkpoint_info import read_info
 from tests.fuzz import artefacts
 from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, ToySource
 from trainer.audit.exactly_once import Receipts
@@ -177,9 +178,6 @@ def _rank_table(folder: Path) -> Target:
 
 
 def _checkpoint(folder: Path) -> Target:
-    # MindSpore takes seconds to import, and no other target needs it.
-    from shared.recogniser.checkpoint_info import read_info
-
     path = folder / "warpctc-1-1.ckpt"
     path.write_bytes(b"weights")
 
