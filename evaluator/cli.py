@@ -6,7 +6,8 @@ from pathlib import Path
 
 from evaluator import predict
 from shared.security.credentials import add_security_options
-from shared.system.command_line import CommandParser, positive, uninterrupted
+from shared.system.command_line import CommandParser, positive
+from shared.system.signals import uninterrupted
 
 _EXAMPLES = """\
 examples:

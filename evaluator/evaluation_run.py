@@ -12,14 +12,15 @@ from evaluator.report import terminal
 from evaluator.report.report import prepare_folder, write_report
 from evaluator.report.report_json import summary
 from evaluator.split_prediction import SplitPredictor
-from shared.client.dataset_client import DatasetClient, connect
+from shared.client import DatasetClient, connect
 from shared.errors import UsageError
 from shared.protocol.request import count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
 from shared.recogniser.device import set_device
 from shared.security.credentials import Access, security_of
-from shared.system.command_line import progress, uninterrupted
+from shared.system.command_line import progress
 from shared.system.embedded_service import embedded_service
+from shared.system.signals import uninterrupted
 
 TEST_COUNT = 10_000
 "Samples in the test split of the embedded service."

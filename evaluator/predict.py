@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.system.command_line import CommandParser, uninterrupted
+from shared.system.command_line import CommandParser
+from shared.system.signals import uninterrupted
 
 _EXAMPLES = """\
 examples:

@@ -15,7 +15,8 @@ from shared.errors import UsageError
 from shared.recogniser.checkpoint_info import find_checkpoint, read_info
 from shared.recogniser.device import set_device
 from shared.recogniser.predictor import NETWORK_BATCH_SIZE, Predictor
-from shared.system.command_line import progress, uninterrupted
+from shared.system.command_line import progress
+from shared.system.signals import uninterrupted
 
 
 @dataclass(frozen=True)

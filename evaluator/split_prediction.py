@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluator.scores import EvaluatedBatch
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 from shared.dataset.rank_slice import Remainder
 from shared.protocol.batch import Batch, text_of
 from shared.recogniser.checkpoint_info import CheckpointInfo

@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from shared.security.credentials import Access, add_security_options, security_of
-from shared.system.command_line import CommandParser, uninterrupted
+from shared.system.command_line import CommandParser
 from shared.system.embedded_service import embedded_service
 from shared.system.listen_address import ListenAddress
-from shared.system.signals import signals_call
+from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
@@ -78,7 +78,7 @@ def _train_on_ranks(
     plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
     progress.set_data(dataset, access.target, SPLIT)
     launcher = Launcher(placement, run, progress, listen)
-    with signals_call(launcher.stop) as received:
+    with stop_on_signal(launcher.stop) as received:
         return launcher.train(dump_config(config), access, device), received
 
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import UsageError
-from shared.system.command_line import CommandParser, run, uninterrupted
+from shared.system.command_line import CommandParser, run
+from shared.system.signals import uninterrupted
 
 _EXAMPLES = """\
 examples:

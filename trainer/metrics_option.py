@@ -6,24 +6,26 @@ from shared.errors import UsageError
 from shared.system.listen_address import ListenAddress
 
 METRICS_OPTION = "--metrics-listen"
-_CONSENT = f"{METRICS_OPTION}-insecure"
+_INSECURE_OPTION = f"{METRICS_OPTION}-insecure"
 
 
 def add_metrics_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --metrics-listen and the consent to listen where other machines can connect."""
+    """Adds --metrics-listen, and the option that allows addresses which other machines can reach."""
     help_text = "answer Prometheus there; rank r listens r ports above; port 0: any free one, printed on stderr"
     parser.add_argument(METRICS_OPTION, metavar="HOST:PORT", help=help_text)
-    parser.add_argument(_CONSENT, action="store_true", help="also where other machines can connect")
+    parser.add_argument(_INSECURE_OPTION, action="store_true", help="also where other machines can connect")
 
 
 def metrics_address(options: argparse.Namespace) -> ListenAddress | None:
     """The address of rank 0; None when no metrics are asked for."""
     if options.metrics_listen is None:
         if options.metrics_listen_insecure:
-            raise UsageError(f"{_CONSENT} is for {METRICS_OPTION}; give that too")
+            raise UsageError(f"{_INSECURE_OPTION} is for {METRICS_OPTION}; give that too")
         return None
     insecure = options.metrics_listen_insecure
-    return ListenAddress.parse(options.metrics_listen, insecure=insecure, option=METRICS_OPTION, consent=_CONSENT)
+    return ListenAddress.parse(
+        options.metrics_listen, insecure=insecure, option=METRICS_OPTION, insecure_option=_INSECURE_OPTION
+    )
 
 
 def metrics_address_of_rank(first: ListenAddress | None, rank: int) -> ListenAddress | None:

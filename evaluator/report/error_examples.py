@@ -15,7 +15,7 @@ from PIL import Image
 
 from evaluator.alignment import Pair, align
 from evaluator.scores import PredictionError
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 
 NUM_EXAMPLES = 24
 

@@ -14,7 +14,7 @@ from evaluator.report.error_examples import error_examples
 from evaluator.report.html_page import render_page
 from evaluator.report.loss_history import read_history
 from evaluator.report.report_json import configuration, full_report
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 from shared.errors import UsageError
 from shared.system.atomic_file import write_atomic
 

@@ -11,7 +11,7 @@ from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_data
 from evaluator.report.report_json import full_report, summary
 from evaluator.scores import Score
 from evaluator.split_prediction import SplitPredictor
-from shared.client.dataset_client import DatasetClient, connect
+from shared.client import DatasetClient, connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, UsageError
 from shared.recogniser.checkpoint_info import read_info

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from evaluator.cli import main
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from tests.evaluator.conftest import Setting
 from tests.evaluator.test_image_file import image_of

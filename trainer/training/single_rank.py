@@ -1,10 +1,10 @@
 """A run of one rank, in the process of the command."""
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.recogniser.device import Device, set_device
 from shared.security.credentials import Access
 from shared.system.listen_address import ListenAddress
-from shared.system.signals import signals_call
+from shared.system.signals import stop_on_signal
 from trainer.config import TrainerConfig
 from trainer.progress import TrainingProgress
 from trainer.run_dir import RunDir, Summary
@@ -29,7 +29,7 @@ def train(
         run.begin(config)  # Not before: a run that is refused leaves nothing to resume.
         progress.set_data(client.dataset, access.target, SPLIT)
         progress.begin(trainer.done, trainer.num_steps)
-        with signals_call(trainer.stop) as received, exported_metrics(trainer, listen) as address:
+        with stop_on_signal(trainer.stop) as received, exported_metrics(trainer, listen) as address:
             progress.show_metrics_address(0, address)
             summary = trainer.train()
     return summary, bool(received)
