@@ -20,7 +20,7 @@ TOY_FINGERPRINT = "0123456789abcdef" * 4
 class ToySource:
     """A `SampleSource` whose reads take `delay_s`; `num_cancelled` tells how many were cancelled before they began."""
 
-    codecs: tuple[Codec, ...] = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    codecs: tuple[Codec, ...] = tuple(Codec)
     kind = "toy"
 
     def __init__(

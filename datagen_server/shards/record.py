@@ -3,10 +3,10 @@
     checksum  uint64   xxh3_64 of the payload, seeded with xxh3_64 of the rest of the header, seeded with the record key
     index     uint64   within the split
     size      uint32   bytes of the payload
-    codec     uint8    1 raw, 2 zstd, 3 png; then three zero bytes
+    codec     uint8    its number in the proto: 1 raw, 2 zstd, 3 png; then three zero bytes
     label     uint8 [16]  padded with the blank class to max_length, then with 255
 
-All little-endian. What surprises: the record key, made of fingerprint and split, is mixed into every checksum. A record
+All little-endian. Note: the record key, made of fingerprint and split, is mixed into every checksum. A record
 that was intact somewhere else (another data set, another split, another index) is as damaged as a flipped bit here.
 """
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from shared.dataset.spec import DatasetSpec
 from shared.protocol.codec import Codec
+from shared.protocol.messages import CODECS
 
 HEADER_BYTES = 40
 LABEL_OFFSET = 24
@@ -26,7 +27,7 @@ DIGEST_MODULUS = 2**128
 
 _FRONT = struct.Struct("<QQIB")
 _REST = struct.Struct("<QIB3x16s")
-_CODEC_CODES = {Codec.RAW: 1, Codec.ZSTD: 2, Codec.PNG: 3}
+_CODEC_NUMBERS = {codec: int(number) for codec, number in CODECS.items()}
 
 
 def record_key(fingerprint: str, split: str) -> int:
@@ -36,14 +37,14 @@ def record_key(fingerprint: str, split: str) -> int:
 
 def header_of(key: int, index: int, codec: Codec, label: NDArray[np.uint8], payload: bytes) -> bytes:
     """What stands before the payload in a record; label: uint8 [max_length], padded with the blank class."""
-    rest = _REST.pack(index, len(payload), _CODEC_CODES[codec], label.tobytes().ljust(16, b"\xff"))
+    rest = _REST.pack(index, len(payload), _CODEC_NUMBERS[codec], label.tobytes().ljust(16, b"\xff"))
     return _checksum(key, rest, payload).to_bytes(8, "little") + rest
 
 
 def is_intact(key: int, index: int, codec: Codec, header: memoryview, payload: memoryview) -> bool:
     """Whether header and payload are, bit for bit, this sample's record."""
     checksum, stored_index, size, code = _FRONT.unpack_from(header)
-    if (stored_index, size, code) != (index, len(payload), _CODEC_CODES[codec]):
+    if (stored_index, size, code) != (index, len(payload), _CODEC_NUMBERS[codec]):
         return False
     return bool(checksum == _checksum(key, header[8:], payload))
 

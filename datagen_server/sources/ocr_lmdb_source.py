@@ -46,7 +46,7 @@ def ocr_lmdb_splits(directory: Path) -> Mapping[str, Path]:
 class OcrLmdbSource:
     """Serves the OCR LMDBs in `directory`; raises `UsageError` naming the first thing that cannot be served."""
 
-    codecs = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    codecs = tuple(Codec)
     kind = "ocr-lmdb"
 
     def __init__(self, directory: Path) -> None:

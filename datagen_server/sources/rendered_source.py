@@ -25,7 +25,7 @@ _W = TypeVar("_W")
 class RenderedSource:
     """A `SampleSource` that renders in `num_workers` processes. A worker may die: its work is done again."""
 
-    codecs = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    codecs = tuple(Codec)
     kind = "rendered"
 
     def __init__(self, spec: DatasetSpec, counts: Mapping[str, int], num_workers: int) -> None:

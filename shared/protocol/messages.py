@@ -29,7 +29,7 @@ MAX_SAMPLES = 256
 "Samples in one GetSamplesResponse."
 SERVICE: str = pb.DESCRIPTOR.services_by_name["DatasetService"].full_name
 
-CODECS: Mapping[Codec, pb.Codec] = {Codec.RAW: pb.CODEC_RAW, Codec.ZSTD: pb.CODEC_ZSTD, Codec.PNG: pb.CODEC_PNG}
+CODECS: Mapping[Codec, pb.Codec] = {codec: getattr(pb, f"CODEC_{codec.name}") for codec in Codec}
 REMAINDERS: Mapping[Remainder, pb.Remainder] = {
     Remainder.DROP: pb.REMAINDER_DROP,
     Remainder.PAD: pb.REMAINDER_PAD,
