@@ -18,7 +18,7 @@ from typing import Any
 import lmdb
 import xxhash
 
-from datagen_server.shards import digest_cache as checked
+from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard, StoredShard
 from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
 from shared.dataset.spec import DatasetSpec
@@ -76,7 +76,7 @@ class ShardWriter:
             raise write_error(self._path, error) from error
         finally:
             self.abandon()
-        return StoredShard(self._shard, self._path.stat().st_size, checked.check(self._path, intact=True))
+        return StoredShard(self._shard, self._path.stat().st_size, digest_cache.compute(self._path, intact=True))
 
     def abandon(self) -> None:
         """Removes what was written, unless it is finished."""

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from datagen_server.cli import build_parser, main
-from datagen_server.options import open_source
+from datagen_server.commands.open_source import open_source
 from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest
 from shared.client.dataset_client import connect
