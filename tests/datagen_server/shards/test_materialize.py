@@ -211,3 +211,23 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(pristine: Path, tmp_pat
     finally:
         pool.shutdown()
     assert content(tmp_path) == content(pristine)
+
+
+def test_a_spec_with_nested_fields_is_materialised_again_verified_and_told_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tuples are read back from JSON as lists: what is written and what is read must compare equal all the same."""
+    to_mapping, from_mapping = DatasetSpec.to_mapping, DatasetSpec.from_mapping
+    styles: list[dict[str, object]] = [{"name": "plain", "weights": (1, 2.5)}, {"name": "wavy", "colors": ((0, 1),)}]
+    monkeypatch.setattr(DatasetSpec, "to_mapping", lambda self: {**to_mapping(self), "extra_styles": tuple(styles)})
+
+    def without_styles(values: dict[str, object]) -> DatasetSpec:
+        return from_mapping({name: value for name, value in values.items() if name != "extra_styles"})
+
+    monkeypatch.setattr(DatasetSpec, "from_mapping", without_styles)
+    first = run(tmp_path, plan_of())
+    (tmp_path / MANIFEST_NAME).unlink()
+    again = run(tmp_path, plan_of())
+    assert (first.num_made, again.num_made, again.num_kept) == (6, 0, 6)
+    assert run(tmp_path, plan_of()).num_made == 0
+    assert not verify(tmp_path).findings

@@ -271,3 +271,13 @@ def test_the_manifests_data_set_is_what_is_served(pristine: Path) -> None:
     assert source.dataset == Manifest.read(pristine).plan.dataset
     assert source.kind == "shards"
     assert np.array_equal(read(source, "test", 20).labels, read(source, "test", 20, 1).labels[:1])
+
+
+def test_the_least_recently_used_shard_is_closed_first(tmp_path: Path) -> None:
+    plan = plan_of(TINY, {"train": 8}, shard_size=2)
+    build(tmp_path, plan)
+    source = ShardSource(tmp_path, max_open=3)
+    for index in (0, 2, 4, 0, 6):
+        read(source, "train", index)
+    assert list(source._shard_cache._files) == [plan.shards[number].file for number in (2, 0, 3)]
+    source.close()
