@@ -72,7 +72,7 @@ PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 resolve: $(TEST) ## whether every lock file has wheels for Linux x86-64, Linux aarch64 and macOS arm64
 	@for platform in $(PLATFORMS); do for lock in datagen train test; do \
 	  $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
-	    --python-platform $$platform --target .resolve -r requirements/$$lock.txt || exit 1; \
+	    --python-platform $$platform --target $(VENV)/resolve -r requirements/$$lock.txt || exit 1; \
 	done; done; echo "every lock file has wheels for: $(PLATFORMS)"
 
 # The -I mapping makes the stubs import each other as shared.pb...; no editing needed afterwards.
