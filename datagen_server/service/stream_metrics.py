@@ -7,7 +7,7 @@ has stalled for five minutes shows as five minutes, and not as nothing until it 
 The label `who` says who was slow: "service" while a stream waits for its samples, "reader" while a batch waits to be
 taken by its reader.
 
-To add a figure: count it in `StreamMeter` without a lock, add it up in `_Totals`, and name it in `_stream_totals`.
+To add a figure: count it in `StreamMeter` without a lock, add it up in `Totals`, and name it in `_stream_totals`.
 """
 
 import threading
@@ -21,8 +21,10 @@ from typing import Literal, NamedTuple
 from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from datagen_server.service.finished_streams import FinishedStream, FinishedStreams
 from datagen_server.sources.sample_source import DamageCounts, SampleSource
 from shared import VERSION
+from shared.errors import StreamingError, status_of
 from shared.protocol.request import StreamRequest
 
 Who = Literal["service", "reader"]
@@ -117,8 +119,8 @@ class StreamMeter:
 
 
 @dataclass
-class _Totals:
-    """The sums over the streams of one split and rank."""
+class Totals:
+    """The sums over some streams."""
 
     batches: float = 0
     images: float = 0
@@ -127,6 +129,7 @@ class _Totals:
     reader_s: float = 0
 
     def add(self, meter: StreamMeter, now: float) -> None:
+        """One stream's figures up to `now`."""
         waits = meter.waits(now)
         self.batches += meter.num_batches
         self.images += meter.num_images
@@ -142,7 +145,8 @@ class ServiceMetrics:
         self.damage = source.damage
         self._splits = tuple(source.dataset.counts)
         self._open: dict[int, StreamMeter] = {}
-        self._closed: dict[tuple[str, str], _Totals] = {}
+        self._closed: dict[tuple[str, str], Totals] = {}
+        self.finished = FinishedStreams()
         self._lock = threading.Lock()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # Else three of four series are creation times.
         self.registry = CollectorRegistry()
@@ -155,15 +159,36 @@ class ServiceMetrics:
     @contextmanager
     def stream(self, request: StreamRequest, peer: str, request_id: str) -> Iterator[StreamMeter]:
         """Counts a stream for as long as it is open."""
-        meter = StreamMeter(request, peer, request_id)
+        meter, end = StreamMeter(request, peer, request_id), "cancelled by its reader"
         with self._lock:
             self._open[id(meter)] = meter
         try:
             yield meter
+            end = "done" if meter.next_step == request.steps.stop else end
+        except StreamingError as error:
+            end = status_of(error).name
+            raise
         finally:
-            with self._lock:
-                del self._open[id(meter)]
-                self._closed.setdefault(meter.labels, _Totals()).add(meter, perf_counter())
+            self._close(meter, end)
+
+    def _close(self, meter: StreamMeter, end: str) -> None:
+        now = perf_counter()
+        with self._lock:
+            del self._open[id(meter)]
+            self._closed.setdefault(meter.labels, Totals()).add(meter, now)
+        lasted_s = now - meter.opened_s
+        self.finished.add(FinishedStream(meter.request, meter.peer, meter.num_images, end, now, lasted_s))
+
+    def totals(self) -> dict[tuple[str, str], Totals]:
+        """The sums over all streams so far, by split and rank label."""
+        with self._lock:
+            return self._totals(list(self._open.values()), perf_counter())
+
+    def _totals(self, meters: list[StreamMeter], now: float) -> dict[tuple[str, str], Totals]:
+        totals = {labels: Totals(*astuple(closed)) for labels, closed in self._closed.items()}
+        for meter in meters:
+            totals.setdefault(meter.labels, Totals()).add(meter, now)
+        return totals
 
     def open_streams(self) -> list[StreamMeter]:
         """By split, rank, and time of opening."""
@@ -176,15 +201,13 @@ class ServiceMetrics:
         with self._lock:
             now = perf_counter()
             meters = list(self._open.values())
-            totals = {labels: _Totals(*astuple(closed)) for labels, closed in self._closed.items()}
-            for meter in meters:
-                totals.setdefault(meter.labels, _Totals()).add(meter, now)
+            totals = self._totals(meters, now)
         yield from _stream_totals(totals)
         yield from _open_streams(meters, self._splits, now)
         yield from _damage(self.damage)
 
 
-def _stream_totals(totals: dict[tuple[str, str], _Totals]) -> Iterator[Metric]:
+def _stream_totals(totals: dict[tuple[str, str], Totals]) -> Iterator[Metric]:
     labels = "split", "rank"
     batches = CounterMetricFamily("captcha_batches", "Batches sent.", labels=labels)
     images = CounterMetricFamily("captcha_images", "Images sent.", labels=labels)
