@@ -37,7 +37,7 @@ def web_app(templates: Path, name: str, views: Mapping[str, Callable[[], Respons
     name: what the pages call the program, such as "Captcha data set service"; "/" is the first page.
     """
     app = Flask("shared.page", static_folder=STATIC, template_folder=TEMPLATES)
-    app.jinja_loader = ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(TEMPLATES)])  # type: ignore[assignment]
+    app.jinja_loader = ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(TEMPLATES)])
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals.update(program=name, version=VERSION)
     app.jinja_env.filters["duration"] = duration

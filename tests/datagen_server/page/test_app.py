@@ -113,7 +113,7 @@ def test_a_starved_reader_is_named_first_of_all() -> None:
 def refuse_a_call(server: DatasetServer) -> None:
     """Sends bytes that are no request."""
     with grpc.insecure_channel(str(server.listen)) as channel, pytest.raises(grpc.RpcError):
-        channel.unary_unary(f"/{SERVICE}/GetSamples")(b"\xff")
+        channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(b"\xff")
 
 
 def test_totals_finished_readers_and_refused_calls_are_shown() -> None:

@@ -54,7 +54,7 @@ def address() -> Iterator[str]:
     ):
         list(client.stream("test", shuffle=False, global_batch_size=100))
         with grpc.insecure_channel(target) as channel, suppress(grpc.RpcError):
-            channel.unary_unary(f"/{SERVICE}/GetSamples")(b"\xff")
+            channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(b"\xff")
         for rank in range(3):
             next(stack.enter_context(client.stream("train", rank=rank, ranks=4, global_batch_size=32, prefetch=1)))
         yield address
