@@ -5,7 +5,7 @@ import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from shared.client import connect
@@ -13,17 +13,18 @@ from shared.errors import UsageError
 from shared.security.credentials import Access, add_security_options, security_of
 from shared.system.command_line import CommandParser
 from shared.system.embedded_service import embedded_service
-from shared.system.listen_address import ListenAddress
 from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
 from trainer.distributed.rank_table import read_rank_table
 from trainer.distributed.world import World
-from trainer.metrics_option import add_metrics_options, metrics_address
+from trainer.metrics_option import PageOptions, add_metrics_options, page_options
+from trainer.next_command import next_command
 from trainer.progress import TrainingProgress
 from trainer.run_dir import RunDir, Summary
 from trainer.training.compatibility import SPLIT, plan_slice
+from trainer.training.tensorboard import check_tensorboard
 
 _EXAMPLES = """\
 examples:
@@ -43,33 +44,34 @@ def main(argv: Sequence[str]) -> int:
     options = build_parser().parse_args(argv)
     placement = _placement(options)
     run, config = _open_run(options, placement)
-    listen = metrics_address(options)
-    with _service(options, config) as access, TrainingProgress() as progress:
+    check_tensorboard(config)
+    pages = page_options(options)
+    with _service(options, config, pages) as (access, pages), TrainingProgress() as progress:
         if placement is not None:
-            summary, received = _train_on_ranks(placement, config, run, options.device, access, listen, progress)
+            launcher = Launcher(placement, run, progress, pages)
+            summary, received = _train_on_ranks(placement, launcher, config, options.device, access, progress)
         else:
             # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
             with uninterrupted():
                 from trainer.training.single_rank import train
 
-            summary, is_stopped = train(config, run, options.device, access, listen, progress)
+            summary, is_stopped = train(config, run, options.device, access, pages, progress)
             # MindSpore turns a Ctrl-C during its compilation into SIGTERM: treat both as Ctrl-C.
             received = [signal.SIGINT] if is_stopped else []
     if summary is not None:
         if options.json:
             print(json.dumps(asdict(summary)))
         else:
-            progress.finish(summary)
+            progress.finish(summary, next_command(options, argv, summary))
     return 128 + received[0] if received else 0
 
 
 def _train_on_ranks(
     placement: Placement,
+    launcher: Launcher,
     config: TrainerConfig,
-    run: RunDir,
     device: str,
     access: Access,
-    listen: ListenAddress | None,
     progress: TrainingProgress,
 ) -> tuple[Summary | None, list[int]]:
     """As one process per rank of this host; the summary, and the signals that stopped it."""
@@ -77,7 +79,6 @@ def _train_on_ranks(
         dataset = client.dataset
     plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
     progress.set_data(dataset, access.target, SPLIT)
-    launcher = Launcher(placement, run, progress, listen)
     with stop_on_signal(launcher.stop) as received:
         return launcher.train(dump_config(config), access, device), received
 
@@ -144,10 +145,14 @@ def _open_run(options: argparse.Namespace, placement: Placement | None) -> tuple
 
 
 @contextmanager
-def _service(options: argparse.Namespace, config: TrainerConfig) -> Iterator[Access]:
+def _service(
+    options: argparse.Namespace, config: TrainerConfig, pages: PageOptions
+) -> Iterator[tuple[Access, PageOptions]]:
+    """Where to read from, and the options of the pages with the address of the service's own, as far as known."""
     security = security_of(options, options.datagen)
     if options.datagen is not None:
-        yield Access(options.datagen, security)
+        yield Access(options.datagen, security), pages
         return
-    with embedded_service(counts={"train": config.train_samples, "test": 10_000}) as embedded:
-        yield Access(embedded)
+    counts, addresses = {"train": config.train_samples, "test": 10_000}, [pages.service_page]
+    with embedded_service(counts, on_page=None if pages.listen is None else addresses.append) as embedded:
+        yield Access(embedded), replace(pages, service_page=pages.service_page or addresses[-1])

@@ -6,7 +6,7 @@ from (order seed, epoch, step), so a run that was killed and resumed takes exact
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import mindspore as ms
@@ -21,6 +21,7 @@ from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World
+from trainer.observer import TrainingObserver
 from trainer.run_dir import MetricsRow, RunDir, Summary
 from trainer.training.compatibility import SPLIT, plan_slice
 from trainer.training.resume import StartPoint, restore
@@ -41,10 +42,11 @@ class Trainer:
         client: DatasetClient,
         run: RunDir,
         device: Device,
-        report: Callable[[MetricsRow, int], None],
+        observers: Sequence[TrainingObserver] = (),
         world: World = SINGLE_RANK,
     ) -> None:
-        self.config, self.client, self.run, self.report, self.world = config, client, run, report, world
+        self.config, self.client, self.run, self.world = config, client, run, world
+        self.observers = list(observers)
         self.slice = plan_slice(config, client.dataset, world)
         self.num_steps = config.steps or config.epoch_size * self.slice.num_steps
         self.step: TrainStep = build_step(config, client.dataset.spec, self.slice, self.num_steps, device, world)
@@ -157,6 +159,8 @@ class Trainer:
         self._receipts.add(self.done, indices.asnumpy())
         time_s = time.perf_counter() - started
         self.elapsed_s += time_s
+        for observer in self.observers:
+            observer.step(self.done, result.loss)
         return StepTotals(1, result.loss, result.grad_norm, result.wait_s, time_s)
 
     def _log(self, interval: StepTotals) -> None:
@@ -175,7 +179,8 @@ class Trainer:
         if self.world.rank == 0:
             self.run.append_metrics(row)
         self.row = row
-        self.report(row, self.num_steps)
+        for observer in self.observers:
+            observer.log(row)
 
     def _epoch_and_step(self) -> tuple[int, int]:
         """As in a checkpoint's name: epochs begun from 1, and steps done in the last of them."""

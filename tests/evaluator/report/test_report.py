@@ -171,7 +171,7 @@ def test_two_log_lines_make_charts_with_numbers_at_their_axes(setting: Setting) 
 
 def test_the_page_names_what_was_trained(setting: Setting) -> None:
     evaluation = evaluation_of(setting, "01", [("0", "1"), ("1", "1")])
-    config = {"optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.9, "clip_norm": 10.0, "seed": 3}
+    config: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.9, "clip_norm": 10.0, "seed": 3}
     text = _Page(page_of(evaluation, decay_epochs=10, **config)).text
     for fact in ("sgd, momentum 0.9", "0.01, times 0.1 every 10 epochs", "64 samples a step", "1, in epoch 1", "3 of"):
         assert fact in text
