@@ -75,3 +75,10 @@ def test_a_codec_works_everywhere_once_it_is_in_the_proto_and_in_the_table(codec
 
 def test_the_proto_and_the_table_have_the_same_codecs() -> None:
     assert set(CODECS.values()) == set(pb.Codec.values()) - {pb.CODEC_UNSPECIFIED}
+
+
+def test_every_file_that_answers_a_question_is_there() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where is ...?")[2].partition("\n## ")[0]
+    files = re.findall(r"^\| .+ \| `(.+)` \|$", table, re.MULTILINE)
+    assert len(files) >= 40
+    assert [file for file in files if not (ROOT / file).is_file()] == []
