@@ -1,4 +1,4 @@
-"""The recogniser: image columns as time steps -> stacked LSTM -> fully connected layer -> logits for CTC.
+"""The recogniser: frames of an image as time steps -> stacked LSTM -> fully connected layer -> logits for CTC.
 
 The stacked LSTM and its CTC head follow Graves et al., "Connectionist temporal classification" (ICML 2006). What
 surprises: the second layer may read right to left. It then knows what comes after a digit as well as what comes before,
@@ -15,6 +15,7 @@ from mindspore.common.initializer import Orthogonal, Uniform, XavierUniform, ini
 from numpy.typing import NDArray
 
 from shared.errors import UsageError
+from shared.recogniser.features import COLUMNS_PER_FRAME, ColumnFrames, ConvolutionFrames
 from shared.recogniser.preprocessing import Colour, Ink
 
 
@@ -30,21 +31,28 @@ class NetworkSpec:
     "Units of each LSTM layer."
     columns_per_frame: int = 4
     "Image columns read in one time step."
-    second_layer: Literal["forward", "backward"] = "backward"
-    "The direction in which the second LSTM layer reads."
+    second_layer: Literal["forward", "backward", "parallel"] = "backward"
+    "The direction in which the second LSTM layer reads; parallel: backward, and the frames, not what the first makes."
     pixels: Literal["ink", "colour"] = "ink"
     "What the network sees of a pixel: one value or three."
-    initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
-    "How weights are drawn: see `_lstm` and `_classifier`; uniform is the published way."
+    initial_weights: Literal["orthogonal", "uniform", "small"] = "orthogonal"
+    "How weights are drawn: see `_lstm` and `_classifier`; uniform is the published way, small that of most libraries."
+    resized_width: int | None = None
+    "Columns that images are resized to before convolutions; null: no convolutions, a frame is raw image columns."
 
     def __post_init__(self) -> None:
-        if self.columns_per_frame < 1 or self.width % self.columns_per_frame:
+        if self.resized_width is not None:
+            if self.resized_width < COLUMNS_PER_FRAME or self.resized_width % COLUMNS_PER_FRAME:
+                raise UsageError(f"resized_width must be a multiple of {COLUMNS_PER_FRAME}, got {self.resized_width}")
+        elif self.columns_per_frame < 1 or self.width % self.columns_per_frame:
             problem = f"must divide the image width ({self.width}), got {self.columns_per_frame}"
             raise UsageError(f"columns_per_frame {problem}")
 
     @property
     def num_frames(self) -> int:
         """Time steps."""
+        if self.resized_width is not None:
+            return self.resized_width // COLUMNS_PER_FRAME
         return self.width // self.columns_per_frame
 
 
@@ -54,30 +62,35 @@ class CaptchaNetwork(nn.Cell):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.pixels = Ink(spec.width) if spec.pixels == "ink" else Colour(spec.width)
-        self.values_per_row = spec.columns_per_frame * self.pixels.channels
-        self.first = _lstm("first", spec.height * self.values_per_row, spec)
-        self.second = _lstm("second", spec.hidden_size, spec)
-        self.classify = _classifier(spec)
-        self.backward = spec.second_layer == "backward"
+        self.features = _features(spec)
+        self.first = _lstm("first", self.features.frame_size, spec)
+        parallel = spec.second_layer == "parallel"
+        self.second = _lstm("second", self.features.frame_size if parallel else spec.hidden_size, spec)
+        self.classify = _classifier(spec, (2 if parallel else 1) * spec.hidden_size)
+        self.second_layer = spec.second_layer
 
     def construct(self, images: ms.Tensor) -> ms.Tensor:
         """See the class."""
-        hidden, _ = self.first(self._frames(self.pixels(images)))
-        if not self.backward:
+        frames = self.features(images)
+        hidden, _ = self.first(frames)
+        if self.second_layer == "forward":
             return self._logits(self.second(hidden)[0])
-        hidden, _ = self.second(ops.flip(hidden, (0,)))
-        return ops.flip(self._logits(hidden), (0,))
-
-    def _frames(self, rows: ms.Tensor) -> ms.Tensor:
-        """[n, height, width * channels] -> [num_frames, n, values], each frame row by row."""
-        num, spec = rows.shape[0], self.spec
-        blocks = rows.reshape(num, spec.height, spec.num_frames, self.values_per_row).transpose(2, 0, 1, 3)
-        return blocks.reshape(spec.num_frames, num, spec.height * self.values_per_row)
+        if self.second_layer == "backward":
+            hidden, _ = self.second(ops.flip(hidden, (0,)))
+            return ops.flip(self._logits(hidden), (0,))
+        backward, _ = self.second(ops.flip(frames, (0,)))
+        return self._logits(ops.concat((hidden, ops.flip(backward, (0,))), 2))
 
     def _logits(self, hidden: ms.Tensor) -> ms.Tensor:
         """In float32 everywhere: Ascend's LSTM computes and answers in float16."""
         return self.classify(ops.cast(hidden, ms.float32))
+
+
+def _features(spec: NetworkSpec) -> ColumnFrames | ConvolutionFrames:
+    if spec.resized_width is not None:
+        return ConvolutionFrames(spec.width, spec.height, spec.resized_width, ms.get_context("device_target"))
+    pixels = Ink(spec.width) if spec.pixels == "ink" else Colour(spec.width)
+    return ColumnFrames(pixels, spec.height, spec.num_frames, spec.columns_per_frame)
 
 
 def _lstm(name: str, input_size: int, spec: NetworkSpec) -> nn.LSTM:
@@ -106,9 +119,9 @@ def _draw_orthogonal(layer: nn.LSTM, input_size: int, hidden_size: int) -> None:
         parameter.set_data(ms.Tensor(values))
 
 
-def _classifier(spec: NetworkSpec) -> nn.Dense:
+def _classifier(spec: NetworkSpec, input_size: int) -> nn.Dense:
     """Small weights of either sign; or weights and biases uniform in 0..1, the published way."""
-    layer = nn.Dense(spec.hidden_size, spec.num_classes, weight_init=Uniform(spec.hidden_size**-0.5))
+    layer = nn.Dense(input_size, spec.num_classes, weight_init=Uniform(input_size**-0.5))
     if spec.initial_weights == "uniform":
         for parameter in layer.get_parameters():
             parameter.set_data(ms.Tensor(_drawn(Uniform(0.5), parameter.shape) + 0.5))
