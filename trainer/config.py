@@ -70,14 +70,17 @@ class TrainerConfig(BaseModel):
     """Gradients of a larger global norm are scaled down to it."""
     clip_each_rank: bool = False
     """Whether each rank clips its own gradients before they are averaged; else the average is clipped."""
+    features: Literal["columns", "convolution"] = "columns"
+    """What the LSTM reads in one time step: raw image columns, or what four convolutions see in the image, resized to
+    32 rows and in colour."""
     columns_per_frame: int = Field(4, ge=1)
-    """Image columns read in one time step."""
-    second_layer: Literal["forward", "backward"] = "backward"
-    """The direction in which the second LSTM layer reads."""
+    """Raw image columns read in one time step."""
+    second_layer: Literal["forward", "backward", "parallel"] = "backward"
+    """The direction in which the second LSTM layer reads; parallel: backward, beside the first layer, not after it."""
     pixels: Literal["ink", "colour"] = "ink"
-    """What the network sees of a pixel: how much ink it holds, or its three colours, normalised as published."""
-    initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
-    """How weights are drawn; uniform is the published way."""
+    """What raw columns hold of a pixel: how much ink, or its three colours, normalised as published."""
+    initial_weights: Literal["orthogonal", "uniform", "small"] = "orthogonal"
+    """How weights are drawn; uniform is the published way, small has the classifier's of either sign."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
     codec: Codec | None = None
@@ -117,7 +120,16 @@ _ZOO: Mapping[str, Any] = {
     "pixels": "colour",
     "initial_weights": "uniform",
 }
-PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "zoo": _ZOO}
+_CRNN: Mapping[str, Any] = {
+    # For captchas of any kind.
+    "features": "convolution",
+    "hidden_size": 128,
+    "second_layer": "parallel",
+    "initial_weights": "small",
+    "learning_rate": 0.003,
+    "clip_norm": 20.0,
+}
+PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "crnn": _CRNN, "zoo": _ZOO}
 
 
 def load_config(preset: Mapping[str, Any], file: Path | None, overrides: Iterable[str]) -> TrainerConfig:
