@@ -67,6 +67,7 @@ class CaptchaNetwork(nn.Cell):
         parallel = spec.second_layer == "parallel"
         self.second = _lstm("second", self.features.frame_size if parallel else spec.hidden_size, spec)
         self.classify = _classifier(spec, (2 if parallel else 1) * spec.hidden_size)
+        self.reverse = _Reverse(spec.num_frames)
         self.second_layer = spec.second_layer
 
     def construct(self, images: ms.Tensor) -> ms.Tensor:
@@ -76,14 +77,29 @@ class CaptchaNetwork(nn.Cell):
         if self.second_layer == "forward":
             return self._logits(self.second(hidden)[0])
         if self.second_layer == "backward":
-            hidden, _ = self.second(ops.flip(hidden, (0,)))
-            return ops.flip(self._logits(hidden), (0,))
-        backward, _ = self.second(ops.flip(frames, (0,)))
-        return self._logits(ops.concat((hidden, ops.flip(backward, (0,))), 2))
+            hidden, _ = self.second(self.reverse(hidden))
+            return self.reverse(self._logits(hidden))
+        backward, _ = self.second(self.reverse(frames))
+        return self._logits(ops.concat((hidden, self.reverse(backward)), 2))
 
     def _logits(self, hidden: ms.Tensor) -> ms.Tensor:
         """In float32 everywhere: Ascend's LSTM computes and answers in float16."""
         return self.classify(ops.cast(hidden, ms.float32))
+
+
+class _Reverse(nn.Cell):
+    """[num_frames, ...] -> the same, last frame first. On CPU `ops.flip` moves single values, this whole frames."""
+
+    def __init__(self, num_frames: int) -> None:
+        super().__init__()
+        self.order = ms.Tensor(np.arange(num_frames)[::-1].astype(np.int32))
+        self.gather = ops.Gather()
+
+    def construct(self, frames: ms.Tensor) -> ms.Tensor:
+        return self.gather(frames, self.order, 0)
+
+    def bprop(self, frames: ms.Tensor, out: ms.Tensor, dout: ms.Tensor) -> tuple[ms.Tensor]:
+        return (self.gather(dout, self.order, 0),)
 
 
 def _features(spec: NetworkSpec) -> ColumnFrames | ConvolutionFrames:
