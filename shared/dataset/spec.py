@@ -76,9 +76,13 @@ class DatasetSpec:
         """SHA-256 of `canonical()`, in hex."""
         return hashlib.sha256(self.canonical()).hexdigest()
 
+    def to_mapping(self) -> dict[str, Any]:
+        """What `from_mapping` takes, ready for JSON."""
+        return asdict(self)
+
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """The spec that `dataclasses.asdict` turned into `values`; raises `UsageError` for unknown or missing keys."""
+        """The spec that `to_mapping` turned into `values`; raises `UsageError` for unknown or missing keys."""
         try:
             return cls(**values)
         except TypeError as error:

@@ -2,7 +2,7 @@
 
 GPU and Ascend run their own convolution. On CPUs with AVX-512 MindSpore's takes oneDNN's reference loop (0.9 s where
 the product below takes 0.01), so there every window of 3x3 positions is gathered into one row of a matrix, and the
-convolution is one matrix product. What surprises: windows are gathered in as many matrices as a pooling cell has
+convolution is one matrix product. Note: windows are gathered in as many matrices as a pooling cell has
 positions, one for each position in the cell. Pooling is then the elementwise maximum of those matrices.
 
 Activations are [n, width * height, channels], column by column: a column of an image is one block of memory, as the

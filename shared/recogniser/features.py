@@ -1,7 +1,7 @@
 """Images -> frames, the time steps that the LSTM reads: raw image columns, or what four convolutions see in them.
 
 The convolutions are those of Shi et al., "An end-to-end trainable neural network for image-based sequence recognition"
-(TPAMI 2017), fewer and narrower. What surprises: no norm layer has statistics of the batch, or of anything. Images and
+(TPAMI 2017), fewer and narrower. Note: no norm layer has statistics of the batch, or of anything. Images and
 weights are standardised instead. So a sample is read alike whatever else is in the batch, and any number of ranks takes
 the same step; and the plateau at which nothing is read yet takes half the steps of batch norm. Pooling comes before
 shift and ReLU: the same numbers for a quarter of the work.
@@ -14,27 +14,13 @@ from mindspore.common.initializer import Constant, Uniform, initializer
 from numpy.typing import NDArray
 
 from shared.recogniser.convolution import Grid, PooledConvolution
+from shared.recogniser.network_spec import RESIZED_HEIGHT as HEIGHT
 from shared.recogniser.preprocessing import Colour, Ink
 
-HEIGHT = 32
-"Rows that every image is resized to before the convolutions."
 _STAGES = ((16, 2, 2), (32, 2, 2), (64, 1, 2), (96, 1, 2))
 "Channels, and width and height of the pooling cell, of each stage."
 _GAIN = 1.6
 "Norm of the weights of an output at the start; 2**0.5 would keep the deviation of what goes through (He, ICCV 2015)."
-COLUMNS_PER_FRAME = 4
-"Of the resized image: two stages halve its width."
-_LEAST_FRAMES, _MOST_FRAMES = 24, 128
-
-
-def resized_width(width: int, height: int, max_length: int) -> int:
-    """Columns that an image is resized to: in proportion to `HEIGHT`, whole frames, enough frames for any label.
-
-    CTC needs a frame for each character and one between equal ones; twice as many frames are better read.
-    """
-    in_proportion = round(width * HEIGHT / height / COLUMNS_PER_FRAME)
-    least = max(_LEAST_FRAMES, 2 * max_length + 8)
-    return COLUMNS_PER_FRAME * max(least, min(in_proportion, _MOST_FRAMES))
 
 
 class ColumnFrames(nn.Cell):

@@ -22,9 +22,9 @@ import grpc
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.service.server import DEFAULT_STREAMS
+from datagen_server.service.settings import DEFAULT_MAX_STREAMS
+from shared.client import connect
 from shared.client.channel import OPTIONS, Service
-from shared.client.dataset_client import connect
 from shared.protocol.codec import Codec
 from shared.protocol.messages import request_message
 from shared.protocol.request import StreamRequest
@@ -94,7 +94,7 @@ def carried_forward(one: Measured, ranks: int) -> Need:
     replicas = max(
         math.ceil(cores / CORES_PER_REPLICA),
         math.ceil(gbit_per_s / GBIT_PER_REPLICA),
-        math.ceil(ranks / DEFAULT_STREAMS),
+        math.ceil(ranks / DEFAULT_MAX_STREAMS),
     )
     return Need(
         ranks=ranks,
@@ -142,9 +142,7 @@ def _read(target: str, codec: Codec, num_images: int) -> tuple[int, int]:
         address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
     service, num_bytes, num_batches = Service(target), 0, 0
     while num_batches * BATCH_SIZE < num_images:
-        for message in islice(
-            service.stream_batches(request_message(address, address.steps)), num_images // BATCH_SIZE
-        ):
+        for message in islice(service.stream_batches(request_message(address)), num_images // BATCH_SIZE):
             num_bytes, num_batches = num_bytes + len(message), num_batches + 1
     service.close()
     return num_bytes, num_batches * BATCH_SIZE
@@ -154,7 +152,7 @@ def _with_stopped_readers(service: ServiceProcess, codec: Codec, num: int) -> fl
     """Resident MB of the service while so many readers, each with a connection of its own, do not read."""
     with connect(service.target) as client, ExitStack() as stack:
         address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
-        request = request_message(address, address.steps).SerializeToString()
+        request = request_message(address).SerializeToString()
         for number in range(num):
             channel = stack.enter_context(grpc.insecure_channel(service.target, [*OPTIONS, ("reader", number)]))
             messages, _ = open_stream(channel, request)

@@ -24,7 +24,7 @@ from shared.dataset.spec import DatasetSpec
 from shared.recogniser.ctc_decoding import greedy_decode
 from shared.recogniser.network import CaptchaNetwork
 from trainer.config import PRESETS, load_config
-from trainer.distributed.collectives import ALONE
+from trainer.distributed.world import SINGLE_RANK
 from trainer.training.step import build_step
 
 BATCH_SIZE = 64
@@ -71,7 +71,7 @@ class Training:
             self.labels[row, : len(text)] = [self.spec.alphabet.index(character) for character in text]
         config = load_config(PRESETS[preset], None, overrides)
         part = RankSlice(count=self.num_train, global_batch_size=BATCH_SIZE)
-        self.step = build_step(config, self.spec, part, num_steps, "cpu", ALONE)
+        self.step = build_step(config, self.spec, part, num_steps, "cpu", SINGLE_RANK)
         self.batches = _batches(self.num_train)
 
     def train(self, num_steps: int) -> float:

@@ -4,7 +4,7 @@
 
 The file holds `images` uint8 [n, height, width, 3], `labels` (n strings) and `num_train`: the first so many are for
 training, the rest for the test. Fonts are Debian's fonts-dejavu, fonts-liberation and fonts-freefont-ttf; kind `svg`
-needs node and npm. What surprises: the captcha library draws from a module of its own, replaced in this process.
+needs node and npm. Note: the captcha library draws from a module of its own, replaced in this process.
 """
 
 import argparse

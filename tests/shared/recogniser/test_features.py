@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.errors import UsageError
-from shared.recogniser.features import HEIGHT, ConvolutionFrames, Resize, resized_width
-from shared.recogniser.network import CaptchaNetwork, NetworkSpec
+from shared.recogniser.features import ConvolutionFrames, Resize
+from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.network_spec import RESIZED_HEIGHT as HEIGHT
+from shared.recogniser.network_spec import NetworkSpec, resized_width
 
 
 def _images(num: int, height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -15,15 +15,15 @@ import pytest
 from mindspore import nn
 
 from shared.dataset.rank_slice import RankSlice
-from shared.recogniser.checkpoint import find_checkpoint, read_info
+from shared.recogniser.checkpoint_info import find_checkpoint, read_info
 from shared.recogniser.hub import create_network
-from shared.recogniser.predictor import Recogniser
+from shared.recogniser.predictor import Predictor
 from tests.services import served
 from tests.toys import TOY_SPEC
 from trainer import export
 from trainer.cli import main
 from trainer.config import PRESETS, load_config
-from trainer.distributed.collectives import ALONE
+from trainer.distributed.world import SINGLE_RANK
 from trainer.training.step import build_step
 
 SIZES = "captcha_width=24", "captcha_height=16", "hidden_size=8", "batch_size=8", "steps=4", "save_checkpoint_steps=2"
@@ -61,7 +61,7 @@ def test_the_mean_over_ranks_is_the_gradient_of_the_global_batch(ranks: int) -> 
     found = []
     for num in (1, ranks):
         part = RankSlice(count=64, global_batch_size=8, ranks=num)
-        step = build_step(config, spec, part, num_steps=10, device="cpu", ranks=ALONE)
+        step = build_step(config, spec, part, num_steps=10, device="cpu", world=SINGLE_RANK)
         parts = zip(np.split(images, num), np.split(labels, num), strict=True)
         grads = [step.gradient(ms.Tensor(one), ms.Tensor(other))[1] for one, other in parts]
         found.append([sum(each.asnumpy() for each in group) / num for group in zip(*grads, strict=True)])
@@ -84,9 +84,8 @@ def test_evaluator_hub_and_mindir_give_the_same_logits(tmp_path: Path, run_dir: 
     assert expected.shape == (FRAMES, 3, TOY_SPEC.num_classes)
 
     path = find_checkpoint(run_dir)
-    labels = np.full((3, TOY_SPEC.max_length), TOY_SPEC.blank, np.uint8)
-    read, _ = Recogniser(path, read_info(path), "cpu").run(images, labels)
-    assert np.allclose(read, expected, atol=1e-5)
+    logits = Predictor(path, read_info(path), "cpu").logits(images)
+    assert np.allclose(logits, expected, atol=1e-5)
 
     file = tmp_path / "network.mindir"
     assert export.main(["--ckpt", str(run_dir), "--out", str(file)]) == 0

@@ -1,0 +1,72 @@
+"""Options to a source of samples: rendered, or stored in a directory. To add a source, choose it here."""
+
+import argparse
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from datagen_server.shards.manifest import MANIFEST_NAME
+from datagen_server.sources.ocr_lmdb_source import OcrLmdbSource, ocr_lmdb_splits
+from datagen_server.sources.rendered_source import RenderedSource
+from datagen_server.sources.sample_source import SampleSource
+from datagen_server.sources.shard_source import ShardSource
+from shared.dataset.spec import DEFAULT_COUNTS, DatasetSpec
+from shared.errors import UsageError
+from shared.system.cpu_limit import num_cores
+
+_LOG = logging.getLogger(__name__)
+
+
+@contextmanager
+def open_source(options: argparse.Namespace, num_workers: int | None = None) -> Iterator[SampleSource]:
+    """The source that the options name, closed at the end of the block; raises `UsageError`.
+
+    num_workers: rendering processes, unless the samples are stored; None: what the options say, or one for each core.
+    """
+    source = _stored(options) if _is_stored(options) else _rendered(options, num_workers)
+    try:
+        yield source
+    finally:
+        source.close()
+
+
+def open_stored(directory: Path) -> SampleSource:
+    """The source of a directory of shards, or of OCR LMDBs; raises `UsageError` when it is neither."""
+    return OcrLmdbSource(directory) if ocr_lmdb_splits(directory) else ShardSource(directory)
+
+
+def counts_of(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
+    """The size of every split, the default splits included; raises `UsageError` for a split named twice."""
+    names = [name for name, _ in pairs]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise UsageError(f"--count must name a split once, got {min(twice)} twice")
+    return {**DEFAULT_COUNTS, **dict(pairs)}
+
+
+def _is_stored(options: argparse.Namespace) -> bool:
+    if options.or_render and not options.shards:
+        raise UsageError("--or-render is for --shards DIR, and without --shards all is rendered")
+    if options.or_render and not _holds_samples(options.shards):
+        _LOG.info("%s holds no finished shards: rendering", options.shards)
+        return False
+    return bool(options.shards)
+
+
+def _holds_samples(directory: Path) -> bool:
+    try:
+        return (directory / MANIFEST_NAME).is_file() or bool(ocr_lmdb_splits(directory))
+    except OSError as error:  # A directory that cannot be read may hold samples.
+        raise UsageError(f"cannot read {directory}: {error.strerror}") from error
+
+
+def _stored(options: argparse.Namespace) -> SampleSource:
+    for name, value in (("--count", options.counts), ("--workers", options.workers)):
+        if value and not options.or_render:
+            raise UsageError(f"{name} is for rendering; with --shards everything is there already")
+    return open_stored(options.shards)
+
+
+def _rendered(options: argparse.Namespace, num_workers: int | None) -> SampleSource:
+    num_workers = num_workers or options.workers or num_cores()
+    return RenderedSource(DatasetSpec(seed=options.seed), counts_of(options.counts), num_workers)
