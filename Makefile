@@ -7,11 +7,12 @@ TRAIN := $(VENV)/.train
 TEST := $(VENV)/.test
 FUZZ := $(VENV)/.fuzz
 PEER := .venv-peer
+PEER_CRNN := .venv-peer-crnn
 LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos lock certs bench bench-peer resolve clean
+.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos lock certs bench bench-peer bench-crnn resolve clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -108,5 +109,14 @@ $(PEER)/.ready: requirements/peer.txt
 bench-peer: $(TEST) $(PEER)/.ready ## streaming from shards against tf.data service, in turns
 	@$(BIN)/python -m tests.benchmarks.bench_peer --python $(PEER)/bin/python
 
+$(PEER_CRNN)/.ready: requirements/peer-crnn.txt
+	$(PYTHON) -m venv $(PEER_CRNN)
+	$(PEER_CRNN)/bin/pip install --quiet --disable-pip-version-check -r requirements/peer-crnn.txt
+	@touch $@
+
+bench-crnn: $(TEST) $(PEER_CRNN)/.ready ## other kinds of captchas: preset crnn against a CRNN in PyTorch, exact match and CPU time
+	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python --only-steps --kinds colours
+	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python
+
 clean: ## remove what make made
-	rm -rf $(VENV) $(PEER) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo
+	rm -rf $(VENV) $(PEER) $(PEER_CRNN) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo

@@ -70,14 +70,17 @@ class TrainerConfig(BaseModel):
     """Gradients with a larger global norm are scaled down to it."""
     clip_each_rank: bool = False
     """Whether each rank clips its own gradients before the mean over ranks; otherwise the mean is clipped."""
+    features: Literal["columns", "convolution"] = "columns"
+    """Input of the LSTM per time step: raw image columns, or the output of four convolutions over the image, resized to
+    32 rows and in colour."""
     columns_per_frame: int = Field(4, ge=1)
-    """Image columns read in one time step."""
-    second_layer: Literal["forward", "backward"] = "backward"
-    """The direction in which the second LSTM layer reads."""
+    """Raw image columns read in one time step."""
+    second_layer: Literal["forward", "backward", "parallel"] = "backward"
+    """The direction in which the second LSTM layer reads; parallel: backward, beside the first layer, not after it."""
     pixels: Literal["ink", "colour"] = "ink"
-    """The network's input per pixel: its amount of ink, or its three colours, normalised as published."""
-    initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
-    """How initial weights are drawn; uniform as published."""
+    """Input per pixel with raw columns: its amount of ink, or its three colours, normalised as published."""
+    initial_weights: Literal["orthogonal", "uniform", "small"] = "orthogonal"
+    """How initial weights are drawn; uniform as published; small: uniform too, but the classifier's of either sign."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
     codec: Codec | None = None
@@ -117,7 +120,16 @@ _ZOO: Mapping[str, Any] = {
     "pixels": "colour",
     "initial_weights": "uniform",
 }
-PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "zoo": _ZOO}
+_CRNN: Mapping[str, Any] = {
+    # For captchas of any kind.
+    "features": "convolution",
+    "hidden_size": 128,
+    "second_layer": "parallel",
+    "initial_weights": "small",
+    "learning_rate": 0.003,
+    "clip_norm": 20.0,
+}
+PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "crnn": _CRNN, "zoo": _ZOO}
 
 
 def load_config(preset: Mapping[str, Any], file: Path | None, overrides: Iterable[str]) -> TrainerConfig:

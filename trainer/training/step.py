@@ -16,7 +16,7 @@ from shared.dataset.spec import DatasetSpec
 from shared.recogniser.ctc_loss import CtcLoss
 from shared.recogniser.device import Device, Signal
 from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network_spec import NetworkSpec, resized_width
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import MeanOverRanks
 from trainer.distributed.world import World
@@ -126,6 +126,7 @@ def build_step(
     """The network of `config` for the images of `spec`, with its initial weights, ready to take steps."""
     # nn.LSTM initialises from NumPy's global state: without this, ranks would start with different weights.
     ms.set_seed(config.seed)
+    with_convolutions = config.features == "convolution"
     shape = NetworkSpec(
         height=spec.height,
         width=spec.width,
@@ -135,6 +136,7 @@ def build_step(
         second_layer=config.second_layer,
         pixels=config.pixels,
         initial_weights=config.initial_weights,
+        resized_width=resized_width(spec.width, spec.height, spec.max_length) if with_convolutions else None,
     )
     network, loss = CaptchaNetwork(shape), CtcLoss(shape.num_frames, rank_slice.batch_size, spec.max_length)
     return TrainStep(network, loss, config, learning_rate(config, rank_slice, num_steps), device, world)
