@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from datagen_server.rendering.painter import FONT_PATH, LAYOUT
+from datagen_server.rendering.glyphs import FONT_PATH, LAYOUT
 
 _PAPER, _TEXT = (246, 246, 244), (40, 40, 40)
 _GAP, _FONT_SIZE, _CAPTION_HEIGHT = 10, 15, 24
