@@ -33,7 +33,7 @@ class Glyph(NamedTuple):
     "(width, height) of its box; the warped glyph fills it."
     inks: tuple[tuple[Image.Image | None, ...], ...]
     """Mode L, for each vertical offset, for each horizontal one. They differ where a glyph begins left of its box or
-    above it: a small offset cuts it off there. A single row, or rows of one, where it makes no difference. None: no ink.
+    above it: a small offset cuts it off there. One row, or rows of one, where it makes no difference. None: no ink.
     """
 
 

@@ -113,15 +113,18 @@ class Painter:
         ink = row[dx if len(row) > 1 else 0]
         least, most = style.character_rotate
         angle = least + _fraction(draws) * (most - least)
-        (least_x, most_x), (least_y, most_y) = style.character_warp_dx, style.character_warp_dy
-        reach_x = width * _fraction(draws) * (most_x - least_x) + least_x
-        reach_y = height * _fraction(draws) * (most_y - least_y) + least_y
+        reach_x = _reach(width, style.character_warp_dx, draws)
+        reach_y = _reach(height, style.character_warp_dy, draws)
         shifts = tuple(int(_fraction(draws) * 2 * reach - reach) for reach in (reach_x, reach_y, reach_x, reach_y))
         return Shape(glyph.size, ink, angle, shifts)
 
 
 def _random_color(draws: Draws, low: int, high: int) -> Color:
     return tuple(draws.randbelow(high - low + 1) + low for _ in range(3))
+
+
+def _reach(side: int, warp: tuple[float, float], draws: Draws) -> float:
+    return side * _fraction(draws) * (warp[1] - warp[0]) + warp[0]
 
 
 def _fraction(draws: Draws) -> float:

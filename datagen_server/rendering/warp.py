@@ -6,19 +6,18 @@ The same arithmetic as the captcha library's calls of Pillow, pixel for pixel, i
   each convert forth and back. Only the conversion between rotation and resizing stays: it rounds, so it shows;
 - Pillow's core is called directly. For pictures as small as these, its Python layer costs as much as the arithmetic.
 
-What surprises: the core (`Image.core`, `image.im`) is no public interface. The laws that compare with the library, and
-the probe samples in every fingerprint, notice when a new Pillow changes it.
+What surprises: the core (`PIL._imaging`, `image.im`) is no public interface. The laws that compare with the library and
+the probe samples in every fingerprint, notice a Pillow that changes it.
 """
 
 import math
 from typing import Any, NamedTuple
 
-from PIL import Image
+from PIL import Image, _imaging
 from PIL.Image import Resampling, Transform
 
 _OPAQUE_ENOUGH = 128
 "From this opacity on, whatever has ink has some after it is coloured."
-_CORE = Image.core
 _Color = tuple[int, ...]
 _Size = tuple[int, int]
 
@@ -49,7 +48,7 @@ def _warp(shape: Shape, ink: Image.Image, color: _Color) -> Any:
     width, height = shape.size
     x1, y1, x2, y2 = shape.shifts
     wide, high = width + abs(x1) + abs(x2), height + abs(y1) + abs(y2)
-    glyph = _CORE.fill("RGBA", ink.size, 0)
+    glyph = _imaging.fill("RGBA", ink.size, 0)
     glyph.paste(color, (0, 0, *ink.size), ink.im)
     if color[3] < _OPAQUE_ENOUGH:
         if (box := glyph.getbbox(True)) is None:
@@ -60,7 +59,7 @@ def _warp(shape: Shape, ink: Image.Image, color: _Color) -> Any:
     if not unresized:
         glyph = glyph.convert("RGBa").resize((wide, high), Resampling.BICUBIC, (0, 0, *glyph.size))
     corners = (x1, y1), (-x1, high - y2), (wide + x2, high + y2), (wide - x2, -y1)
-    warped = _CORE.fill(glyph.mode, shape.size, 0)
+    warped = _imaging.fill(glyph.mode, shape.size, 0)
     warped.transform((0, 0, width, height), glyph, Transform.QUAD, _quad(shape.size, *corners), Resampling.NEAREST, 1)
     return warped if unresized else warped.convert("RGBA")
 
@@ -84,9 +83,9 @@ def _rotate(glyph: Any, angle: float) -> Any:
     """`Image.rotate(angle, BILINEAR, expand=True)` of an RGBA core image."""
     angle %= 360.0
     if angle % 90 == 0:  # Pillow turns these without arithmetic.
-        return glyph.transpose(_TURNS[angle]) if angle else glyph
+        return glyph.transpose(_TURNS[int(angle)]) if angle else glyph
     size, matrix = _rotation(glyph.size, angle)
-    rotated = _CORE.fill("RGBa", size, 0)
+    rotated = _imaging.fill("RGBa", size, 0)
     rotated.transform((0, 0, *size), glyph.convert("RGBa"), Transform.AFFINE, matrix, Resampling.BILINEAR, 1)
     return rotated.convert("RGBA")
 

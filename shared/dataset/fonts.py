@@ -98,7 +98,8 @@ class FontFiles:
             if file.font.name == font.name:
                 problem = f"{file.path} has other bytes (SHA-256 {file.font.sha256[:16]}...)"
                 raise UsageError(f"font {font.name} of the data set has SHA-256 {font.sha256[:16]}..., but {problem}")
-        raise UsageError(f"font {font.name} of the data set (SHA-256 {font.sha256[:16]}...) is missing; give --font FILE")
+        known = f"font {font.name} of the data set (SHA-256 {font.sha256[:16]}...)"
+        raise UsageError(f"{known} is missing; give its file with --font")
 
     def only(self, fonts: Sequence[Font]) -> "FontFiles":
         """The files of these fonts, each found; raises `UsageError` as `find` does."""

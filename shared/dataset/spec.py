@@ -3,8 +3,8 @@
 What surprises: split sizes are no part of `DatasetSpec`. A sample is a function of (spec, split name, index) alone, so
 a split can grow without changing a single one of its samples.
 
-`to_mapping` is a spec's identity: digests, manifests, checkpoints and messages are all made from it. Entries that are at
-their defaults and came after the first six are left out, so they change no older identity.
+`to_mapping` is a spec's identity: digests, manifests, checkpoints and messages are all made from it. Entries after the
+first six are left out while they are at their defaults, so they change no older identity.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
 """The captcha library as it is, fed from a stream of draws: the oracle of what a picture must look like."""
 
+from typing import Any
 from unittest.mock import patch
 
 import captcha.image
@@ -45,14 +46,16 @@ class StyledCaptcha(ImageCaptcha):
 
     def picture(self, text: str) -> Image:
         style = self._style
-        if style.to_mapping().keys() <= {"fonts", "font_sizes", "lookup_table", *LIBRARY_ATTRIBUTES, "bg_color", "fg_color"}:
-            return self.generate_image(text, bg_color=style.bg_color, fg_color=style.fg_color)
+        fg_color: Any = style.fg_color
+        constants = {"weight", "fonts", "font_sizes", "lookup_table", "bg_color", "fg_color", *LIBRARY_ATTRIBUTES}
+        if style.to_mapping().keys() <= constants:
+            return self.generate_image(text, bg_color=style.bg_color, fg_color=fg_color)
         # What generate_image has for constants.
-        random_color, draws = captcha.image.random_color, captcha.image.secrets
+        random_color, draws = captcha.image.random_color, vars(captcha.image)["secrets"]
         background = style.bg_color or random_color(*style.bg_color_range)
         least, most = style.fg_opacity_range
         drawn = random_color(*style.fg_color_range, draws.randbelow(most - least + 1) + least)
-        color = style.fg_color or drawn
+        color: Any = style.fg_color or drawn
         image = self.create_captcha_image(text, color, background)
         self.create_noise_dots(image, color, style.noise_dots_width, style.noise_dots)
         for _ in range(style.noise_curves):
