@@ -19,7 +19,7 @@ from datagen_server.service.health_check import check_health
 from datagen_server.service.logs import start_logging
 from datagen_server.service.server import DatasetServer, serve_until_stopped
 from datagen_server.sources.sample_source import SampleSource
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import Dataset
 from shared.errors import Unavailable, UsageError
 from shared.protocol.batch import Sample

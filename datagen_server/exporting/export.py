@@ -10,7 +10,6 @@ What surprises: OUT appears when all is written, and not before. Only leaf direc
 nothing else, for deep-text-recognition-benchmark takes every leaf directory below its root for an LMDB.
 """
 
-import shutil
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -25,8 +24,8 @@ from datagen_server.sources.sample_source import SampleSource
 from shared.errors import NotFound, UsageError
 from shared.protocol.batch import text_of
 from shared.protocol.codec import Codec
+from shared.system.atomic_file import atomic_path, write_error
 from shared.system.cpu_limit import num_cores
-from shared.system.files import partial_path, put_in_place, write_failure
 
 NUM_SAMPLES_KEY = b"num-samples"
 DATA_NAME = "data.mdb"
@@ -121,14 +120,11 @@ def _read(source: SampleSource, split: str, start: int) -> list[_Sample]:
 @contextmanager
 def _appearing(out: Path) -> Iterator[Path]:
     """A directory to write to, which becomes `out` at the end of the block, or vanishes when it fails."""
-    partial = partial_path(out)
     try:
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise UsageError(f"{out} is there already and not empty; name another --out")
-        partial.mkdir(parents=True)
-        yield partial
-        put_in_place(partial, out)
+        with atomic_path(out) as partial:
+            partial.mkdir(parents=True)
+            yield partial
     except (OSError, lmdb.Error) as error:
-        raise write_failure(out, error) from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        raise write_error(out, error) from error

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datagen_server.sources.sample_source import SampleSource
 from shared.protocol.batch import Records
-from shared.protocol.messages import encode_batch
+from shared.protocol.batch_message import encode_batch
 from shared.protocol.request import StreamRequest
 
 _STEPS_AHEAD = 4
@@ -36,7 +36,7 @@ class StepReader:
 
     def __init__(self, source: SampleSource, address: StreamRequest) -> None:
         self._source, self._address = source, address
-        step_bytes = address.part.batch_size * address.dataset.spec.image_bytes
+        step_bytes = address.rank_slice.batch_size * address.dataset.spec.image_bytes
         self._num_ahead = max(1, min(_STEPS_AHEAD, _BYTES_AHEAD // step_bytes))
         self._ahead: deque[_Read] = deque()
         self._current: _Read | None = None
@@ -75,9 +75,9 @@ class StepReader:
 
 def _indices_of(address: StreamRequest) -> Iterator[tuple[int, NDArray[np.uint64]]]:
     """Each step with its sample indices, computed for many small steps at once."""
-    size = max(1, _POSITIONS_AT_ONCE // address.part.batch_size)
+    size = max(1, _POSITIONS_AT_ONCE // address.rank_slice.batch_size)
     for start in range(address.steps.start, address.steps.stop, size):
         steps = range(start, min(start + size, address.steps.stop))
-        positions = [address.part.positions(step) for step in steps]
+        positions = [address.rank_slice.positions(step) for step in steps]
         ends = np.cumsum([len(part) for part in positions])[:-1]
         yield from zip(steps, np.split(address.order.indices(np.concatenate(positions)), ends), strict=True)

@@ -18,7 +18,7 @@ from typing import Any, Self
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss, UsageError
 from shared.protocol.codec import Codec
-from shared.system.files import write_whole
+from shared.system.atomic_file import write_atomic, write_error
 
 MANIFEST_NAME = "manifest.json"
 SHARD_SUFFIX = ".lmdb"
@@ -140,7 +140,11 @@ class Manifest:
         shards = [_to_mapping(stored) for stored in self.shards]
         body = {**self.plan.to_mapping(), "digest": self.digest, "shards": shards}
         text = json.dumps({**body, "checksum": _checksum(body)}, indent=1)
-        write_whole(directory / MANIFEST_NAME, text.encode())
+        path = directory / MANIFEST_NAME
+        try:
+            write_atomic(path, text)
+        except OSError as error:
+            raise write_error(path, error) from error
 
     @classmethod
     def read(cls, directory: Path) -> Self:

@@ -20,7 +20,8 @@ from datagen_server.shards.render_chunk import Chunk, Rendered, Workers, chunk_o
 from datagen_server.shards.shard_file import read_description
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from shared.errors import DataLoss, NotFound, UsageError
-from shared.system.files import PARTIAL_SUFFIX, exclusive, make_directory, whole_name
+from shared.system.atomic_file import remove_partial_files
+from shared.system.directory_lock import lock_directory, make_directory
 
 Found = dict[Shard, tuple[StoredShard, int]]
 OpenProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
@@ -76,7 +77,7 @@ def materialize(
     else's.
     """
     make_directory(directory)
-    with exclusive(directory):
+    with lock_directory(directory):
         if done := _complete(directory, plan):
             return done
         found = survey(directory, plan)
@@ -100,9 +101,7 @@ def survey(directory: Path, plan: Plan) -> Found:
     if strange and not ours & set(names):
         problem = f"{directory} holds {strange[0]}, which is no part of a set of shards"
         raise UsageError(f"{problem}; name an empty directory")
-    for name in names:
-        if name.endswith(PARTIAL_SUFFIX) and whole_name(name) in {MANIFEST_NAME, *ours}:
-            (directory / name).unlink()
+    remove_partial_files(directory, {MANIFEST_NAME, *ours}.__contains__)
     entries = ((shard, finished(directory, plan, shard)) for shard in plan.shards)
     return {shard: entry for shard, entry in entries if entry}
 

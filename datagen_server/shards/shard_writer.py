@@ -1,6 +1,6 @@
 """Writes one shard: LMDB appends to a partial file, which gets the shard's name once it is whole and on the disk.
 
-    .train-00000-of-00007.lmdb.4711.partial -> append ... -> sync -> rename to train-00000-of-00007.lmdb
+    .train-00000-of-00007.lmdb.4711-9f3a2c01.partial -> append ... -> sync -> rename to train-00000-of-00007.lmdb
 
 What surprises: the bytes of the file depend on where transactions end. They end after every `chunk_size(spec)` records,
 whoever rendered them and in whatever order, so the same records make the same file and a repaired shard is identical to
@@ -22,7 +22,7 @@ from datagen_server.shards import digest_cache as checked
 from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard, StoredShard
 from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
 from shared.dataset.spec import DatasetSpec
-from shared.system.files import partial_path, put_in_place, write_failure
+from shared.system.atomic_file import commit, partial_path, write_error
 
 _CHUNK_BYTES = 2 * 2**20
 _MAX_CHUNK = 64
@@ -52,14 +52,13 @@ class ShardWriter:
         self._next = shard.first
         record_bytes = HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
         map_size = (shard.count + 64) * (record_bytes + _PAGE_BYTES)
-        self._partial.unlink(missing_ok=True)
         try:
             self._env = lmdb.open(
                 str(self._partial), subdir=False, lock=False, sync=False, map_size=map_size, mode=0o644, lib_version=0
             )
         except lmdb.Error as error:
             self._partial.unlink(missing_ok=True)
-            raise write_failure(self._path, error) from error
+            raise write_error(self._path, error) from error
 
     def append(self, records: Sequence[bytes | memoryview]) -> None:
         """Writes the next chunk of records."""
@@ -72,9 +71,9 @@ class ShardWriter:
             self._put([(PLAN_KEY, seal(self._plan, self._shard, digest))])
             self._env.sync(True)
             self._env.close()
-            put_in_place(self._partial, self._path)
+            commit(self._partial, self._path)
         except (lmdb.Error, OSError) as error:
-            raise write_failure(self._path, error) from error
+            raise write_error(self._path, error) from error
         finally:
             self.abandon()
         return StoredShard(self._shard, self._path.stat().st_size, checked.check(self._path, intact=True))
@@ -89,7 +88,7 @@ class ShardWriter:
             with self._env.begin(write=True) as transaction:
                 transaction.cursor().putmulti(items, append=True)
         except lmdb.Error as error:
-            raise write_failure(self._path, error) from error
+            raise write_error(self._path, error) from error
 
 
 def seal(plan: Plan, shard: Shard, digest: int) -> bytes:

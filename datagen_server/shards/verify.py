@@ -20,7 +20,7 @@ from datagen_server.shards.repair import Repair
 from datagen_server.shards.shard_file import read_description
 from shared.errors import DataLoss, StreamingError, UsageError
 from shared.system.cpu_limit import num_cores
-from shared.system.files import exclusive
+from shared.system.directory_lock import lock_directory
 
 _MAX_THREADS = 8
 _NAMES_SHOWN = 3
@@ -76,7 +76,7 @@ def verify(
     open_progress: OpenProgress = quiet,
 ) -> Verified:
     """Reads everything once. Raises `UsageError` when there are no shards, `StreamingError` while some are missing."""
-    with exclusive(directory):
+    with lock_directory(directory):
         manifest = _manifest(directory, repair)
         plan = manifest.plan if manifest else _plan_of_parts(directory)
         with open_progress(sum(shard.count for shard in plan.shards)) as advance:

@@ -15,7 +15,7 @@ from datagen_server.cli import build_parser, main
 from datagen_server.options import open_source
 from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss, StreamingError, UsageError
 from tests.datagen_server.processes import children, wait_until
