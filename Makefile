@@ -51,7 +51,7 @@ check: $(READY) ## lint, format, types, import walls, proto lint, stub drift
 
 # The -I mapping makes the stubs import each other as shared.pb...; no editing needed afterwards.
 protos: $(READY) ## regenerate shared/pb from proto
-	$(BIN)/python -m grpc_tools.protoc -Ishared/pb=proto --python_out=. --pyi_out=. --grpc_python_out=. $(STUBS)
+	$(BIN)/python -m grpc_tools.protoc -Ishared/pb=proto --python_out=. --pyi_out=. $(STUBS)
 
 # Its own little environment: the one of all packages may be impossible to make from the very files to be renewed.
 $(LOCKER)/bin/uv:

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from evaluator import predict
-from shared.client.dataset_client import DatasetClient, connect
+from shared.client import DatasetClient, connect
 from shared.errors import UsageError
 from shared.protocol.request import count_of
 from shared.security.credentials import Access, add_security_options, security_of
-from shared.system.command_line import CommandParser, positive, progress, uninterrupted
+from shared.system.command_line import CommandParser, positive, progress
 from shared.system.embedded_service import embedded_service
+from shared.system.signals import uninterrupted
 
 if TYPE_CHECKING:
     from evaluator.evaluate import Evaluation

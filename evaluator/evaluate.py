@@ -13,7 +13,7 @@ from pathlib import Path
 from evaluator.ranks import ranks_reading
 from evaluator.scores import Coverage, Figures, ReadBatch, Tally
 from evaluator.split_reader import Share, read_share
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 from shared.dataset.rank_slice import MAX_GLOBAL_BATCH_SIZE
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, UsageError
@@ -22,7 +22,7 @@ from shared.recogniser.checkpoint import CheckpointInfo
 from shared.recogniser.device import Device
 from shared.recogniser.predictor import Recogniser
 from shared.security.credentials import Access
-from shared.system.command_line import uninterrupted
+from shared.system.signals import uninterrupted
 
 
 @dataclass(frozen=True, kw_only=True)

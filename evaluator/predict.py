@@ -11,7 +11,8 @@ import numpy as np
 
 from evaluator.image_file import Picture, open_picture, shown
 from shared.errors import UsageError
-from shared.system.command_line import CommandParser, progress, uninterrupted
+from shared.system.command_line import CommandParser, progress
+from shared.system.signals import uninterrupted
 
 if TYPE_CHECKING:
     from shared.recogniser.predictor import Recogniser

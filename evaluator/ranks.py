@@ -16,7 +16,7 @@ from multiprocessing.process import BaseProcess
 
 from evaluator.scores import ReadBatch
 from evaluator.split_reader import Share, read_share
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import StreamingError, UsageError
 from shared.recogniser.checkpoint import read_info
 from shared.recogniser.device import set_device

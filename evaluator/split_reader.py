@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluator.scores import ReadBatch
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 from shared.dataset.rank_slice import Remainder
 from shared.protocol.batch import Batch
 from shared.recogniser.device import Device

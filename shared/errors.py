@@ -6,11 +6,11 @@
     |-- NotFound                   no such split                                                  NOT_FOUND
     |-- ForeignDataset             fingerprint or split size is another data set's                FAILED_PRECONDITION
     |-- DataLoss                   stored or received bytes are damaged beyond repair             DATA_LOSS
-    |-- TooManyStreams             the server has as many as it takes                             RESOURCE_EXHAUSTED
+    |-- TooManyStreams             the server has as many as it allows                            RESOURCE_EXHAUSTED
     |-- AccessDenied               missing or wrong token                                         UNAUTHENTICATED
-    `-- Unavailable                nobody answers, or the server drains; worth another try        UNAVAILABLE
+    `-- Unavailable                no server answers, or it drains; worth a retry                  UNAVAILABLE
 
-`exit_code` is what a command ends with: 2 where the person can mend the input, 1 where the job itself failed.
+`exit_code` is what a command ends with: 2 where the person can correct the input, 1 where the job itself failed.
 """
 
 import re
@@ -57,21 +57,21 @@ class ForeignDataset(StreamingError):
 
 
 class DataLoss(StreamingError):
-    """Bytes are damaged and could not be had again."""
+    """Bytes are damaged and could not be replaced."""
 
 
 class TooManyStreams(StreamingError):
-    """The server has as many streams as it takes."""
+    """The server has as many streams as it allows."""
 
 
 class AccessDenied(StreamingError):
-    """The server wants a token and did not get the right one."""
+    """The server requires a token and did not get a valid one."""
 
     exit_code = 2
 
 
 class Unavailable(StreamingError):
-    """Nobody answers at the target, or the server there drains."""
+    """No server answers at the target, or it drains."""
 
 
 _STATUS: dict[type[StreamingError], grpc.StatusCode] = {
@@ -120,7 +120,7 @@ def is_transient(error: grpc.RpcError) -> bool:
 
 
 def from_rpc_error(error: grpc.RpcError, target: str) -> StreamingError:
-    """The error of the tree for a failed call to `target`, with the server's own words."""
+    """The error of the tree for a failed call to `target`, with the message of the server."""
     code, details = error.code(), " ".join((error.details() or "").split())
     if code == grpc.StatusCode.INVALID_ARGUMENT:
         field, _, problem = details.partition(" ")
@@ -132,7 +132,7 @@ def from_rpc_error(error: grpc.RpcError, target: str) -> StreamingError:
 
 
 def reason_of(error: grpc.RpcError) -> str:
-    """Why a call failed, in as few words as a person needs: "connection refused"."""
+    """Why a call failed, in a few words, such as "connection refused"."""
     code, details = error.code(), " ".join((error.details() or "").split())
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
         return "no answer in time"
@@ -140,8 +140,8 @@ def reason_of(error: grpc.RpcError) -> str:
         return "the call was cancelled"
     if code != grpc.StatusCode.UNAVAILABLE:
         return f"{code.name}: {details or 'no details'}"
-    for words, meaning in _HANDSHAKES.items():
-        if words in details:
+    for text, meaning in _HANDSHAKES.items():
+        if text in details:
             return meaning
     *_, reason = details.partition("last error: ")
     *_, reason = (reason or details).rpartition(": ")

@@ -10,13 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from shared.security.credentials import Access, add_security_options, security_of
-from shared.system.command_line import CommandParser, uninterrupted
+from shared.system.command_line import CommandParser
 from shared.system.embedded_service import embedded_service
 from shared.system.listen_address import ListenAddress
-from shared.system.signals import signals_call
+from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
@@ -78,7 +78,7 @@ def _train_here(
         trainer = Trainer(config, client, run, device, progress.show)
         run.begin(config)
         progress.start(client.dataset, access.target, SPLIT, trainer.done, trainer.num_steps)
-        with signals_call(trainer.stop) as received, offered(trainer, listen) as address:
+        with stop_on_signal(trainer.stop) as received, offered(trainer, listen) as address:
             progress.tell_metrics(0, address)
             summary = trainer.train()
     # MindSpore turns a Ctrl-C that meets its compiler into SIGTERM: take both for Ctrl-C.
@@ -106,7 +106,7 @@ def _train_on_ranks(
         listen,
         progress.tell_metrics,
     )
-    with signals_call(launcher.stop) as received:
+    with stop_on_signal(launcher.stop) as received:
         return launcher.train(dump_config(config), access, device), received
 
 
@@ -152,8 +152,12 @@ def _metrics_listen(options: argparse.Namespace) -> ListenAddress | None:
         if options.metrics_listen_insecure:
             raise UsageError(f"{OPTION}-insecure is for {OPTION}; give that too")
         return None
-    insecure, consent = options.metrics_listen_insecure, f"{OPTION}-insecure"
-    return ListenAddress.parse(options.metrics_listen, insecure=insecure, option=OPTION, consent=consent)
+    return ListenAddress.parse(
+        options.metrics_listen,
+        insecure=options.metrics_listen_insecure,
+        option=OPTION,
+        insecure_option=f"{OPTION}-insecure",
+    )
 
 
 def _placement(options: argparse.Namespace) -> Placement | None:

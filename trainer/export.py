@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import UsageError
-from shared.system.command_line import CommandParser, run, uninterrupted
+from shared.system.command_line import CommandParser, run
+from shared.system.signals import uninterrupted
 
 _EXAMPLES = """\
 examples:

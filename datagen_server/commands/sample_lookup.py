@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from datagen_server.commands.open_source import open_source
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import Dataset
 from shared.errors import UsageError
 from shared.protocol.batch import Sample

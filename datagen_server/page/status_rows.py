@@ -74,7 +74,7 @@ def _row(meter: StreamMeter, now: float) -> StreamRow:
         peer=meter.peer.partition(":")[2] or meter.peer,
         epoch=request.epoch,
         next_step=meter.next_step,
-        num_steps=request.part.num_steps,
+        num_steps=request.rank_slice.num_steps,
         images_per_s=recent.images_per_s,
         service_share=recent.service_share,
         reader_share=recent.reader_share,

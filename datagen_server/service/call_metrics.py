@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from shared.client.channel import REQUEST_ID_KEY
-from shared.protocol.messages import SERVICE
+from shared.protocol.messages import REQUEST_ID_KEY, SERVICE
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")

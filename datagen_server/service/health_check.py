@@ -24,7 +24,7 @@ def check_health(target: str, security: Security = PLAIN) -> None:
                 answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_TIMEOUT_S)
             except grpc.RpcError as error:
                 reason = reason_of(error)
-                problem = f"no data set service answers at {part} ({reason}){security.suspicion(reason)}"
+                problem = f"no data set service answers at {part} ({reason}){security.tls_hint(reason)}"
                 raise Unavailable(problem) from error
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from datagen_server.sources.sample_source import SampleSource
 from shared.protocol.batch import Records
-from shared.protocol.messages import encode_batch
+from shared.protocol.batch_message import encode_batch
 from shared.protocol.request import StreamRequest
 
 _STEPS_AHEAD = 4
@@ -36,7 +36,7 @@ class StepPrefetcher:
 
     def __init__(self, source: SampleSource, request: StreamRequest) -> None:
         self._source, self._request = source, request
-        step_bytes = request.part.batch_size * request.dataset.spec.image_bytes
+        step_bytes = request.rank_slice.batch_size * request.dataset.spec.image_bytes
         self._num_ahead = max(1, min(_STEPS_AHEAD, _BYTES_AHEAD // step_bytes))
         self._ahead: deque[_Read] = deque()
         self._current: _Read | None = None
@@ -75,9 +75,9 @@ class StepPrefetcher:
 
 def _indices_of(request: StreamRequest) -> Iterator[tuple[int, NDArray[np.uint64]]]:
     """Each step with its sample indices, computed for many small steps at once."""
-    size = max(1, _POSITIONS_AT_ONCE // request.part.batch_size)
+    size = max(1, _POSITIONS_AT_ONCE // request.rank_slice.batch_size)
     for start in range(request.steps.start, request.steps.stop, size):
         steps = range(start, min(start + size, request.steps.stop))
-        positions = [request.part.positions(step) for step in steps]
+        positions = [request.rank_slice.positions(step) for step in steps]
         ends = np.cumsum([len(part) for part in positions])[:-1]
         yield from zip(steps, np.split(request.order.indices(np.concatenate(positions)), ends), strict=True)

@@ -98,14 +98,14 @@ class StreamMeter:
         """Up to `now`."""
         (then, num_batches, service_s, reader_s), waits = self._last_mark, self.waits(now)
         time_s = max(now - then, 1e-9)
-        num_images = (self.num_batches - num_batches) * self.request.part.batch_size
+        num_images = (self.num_batches - num_batches) * self.request.rank_slice.batch_size
         shares = ((total - before) / time_s for total, before in zip(waits[2:], (service_s, reader_s), strict=True))
         return Recent(num_images / time_s, *shares)
 
     @property
     def num_images(self) -> int:
         """Sent so far; the last batch of an epoch may be short."""
-        part, last = self.request.part, self.request.part.num_steps
+        part, last = self.request.rank_slice, self.request.rank_slice.num_steps
         short = part.batch_size - len(part.positions(last - 1)) if self.next_step == last and self.num_batches else 0
         return self.num_batches * part.batch_size - short
 

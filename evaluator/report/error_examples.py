@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluator.scores import Misreading
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 from shared.recogniser.ctc_decoding import Pair, align
 
 NUM_EXHIBITS = 24

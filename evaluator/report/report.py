@@ -21,7 +21,7 @@ from evaluator.report.html_page import render_page
 from evaluator.report.loss_history import read_history
 from evaluator.scores import Misreading, Score
 from shared import VERSION
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 from shared.errors import UsageError
 
 _VERSIONED = ("mindspore", "numpy")

@@ -1,33 +1,27 @@
-"""The reader's side of the service: `connect`, then ask for streams of batches.
-
-with connect("127.0.0.1:50051") as client, client.stream("train", global_batch_size=64) as stream:
-    for batch in stream: ...
-"""
+"""`connect` to a data set service, then open streams of batches or read single samples."""
 
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 from weakref import WeakSet
 
 import grpc
 
 from shared.client.channel import Service, split_target
 from shared.client.prefetch import BatchStream
-from shared.client.retry import Cursor, RetryPolicy
-from shared.dataset.rank_slice import Remainder
+from shared.client.retry import RetryPolicy
+from shared.client.retrying_stream import RetryingStream
 from shared.errors import DataLoss, InvalidRequest, Unavailable, from_rpc_error, is_transient, reason_of
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Sample
 from shared.protocol.codec import Codec
-from shared.protocol.messages import CODECS, MAX_SAMPLES, codecs_of, dataset_of, samples_of
-from shared.protocol.request import MAX_BATCH_BYTES, StreamRequest, check_indices
+from shared.protocol.messages import CODECS, codecs_of, dataset_of, samples_of
+from shared.protocol.request import StreamFields, StreamRequest, check_indices, max_samples
 from shared.security.credentials import PLAIN, Credentials, Security
 from shared.system.malloc import keep_freed_blocks
 
-__all__ = ["BatchStream", "DatasetClient", "RetryPolicy", "connect"]
-
-_PAUSE_S = 0.2
+_RETRY_INTERVAL_S = 0.2
 _HINT = "; start one with: python -m datagen_server serve"
 _T = TypeVar("_T")
 
@@ -35,7 +29,7 @@ _T = TypeVar("_T")
 def connect(target: str, retry_policy: RetryPolicy | None = None, security: Security = PLAIN) -> "DatasetClient":
     """Asks the service at `target` what it serves.
 
-    target: HOST:PORT, several of them joined by commas, or any gRPC target; the replicas must serve one data set.
+    target: HOST:PORT, several joined by commas, or any gRPC target; all replicas must serve the same data set.
     security: certificates and token. Raises `Unavailable` when none of them answers within
     `retry_policy.connect_timeout_s`, `AccessDenied` for a wrong token, `UsageError` for no target or unusable files.
     """
@@ -43,7 +37,7 @@ def connect(target: str, retry_policy: RetryPolicy | None = None, security: Secu
 
 
 class DatasetClient:
-    """A data set that somebody else serves. Safe to use from many threads; does not survive a fork."""
+    """A data set at a service. Safe to use from many threads; does not survive a fork."""
 
     def __init__(self, target: str, retry_policy: RetryPolicy, security: Security) -> None:
         keep_freed_blocks()
@@ -59,57 +53,40 @@ class DatasetClient:
         self.dataset = dataset_of(described)
         "Spec, split counts and fingerprint."
         self.codecs = codecs_of(described)
-        "What streams may be asked for, the cheapest for the service first."
+        "What the service offers, the cheapest for it first."
         self._first_codec = next(iter(self.codecs), Codec.RAW)
         self.source = described.source
-        "'rendered' or 'shards', for people."
+        "'rendered', 'shards' or 'ocr-lmdb'."
+
+    def request(self, split: str, *, codec: Codec | None = None, **fields: Unpack[StreamFields]) -> StreamRequest:
+        """What to give to `open_stream`; fields: as of `StreamRequest`, which has their bounds.
+
+        codec: how images are sent; None: the one that the service offers first, which for stored samples is the one
+        they are stored with. Raises `InvalidRequest` and `NotFound`, naming the field.
+        """
+        return StreamRequest(dataset=self.dataset, split=split, codec=codec or self._first_codec, **fields)
 
     def stream(
-        self,
-        split: str,
-        *,
-        order_seed: int = 0,
-        shuffle: bool = True,
-        epoch: int = 0,
-        first_step: int = 0,
-        num_steps: int = 0,
-        global_batch_size: int = 64,
-        rank: int = 0,
-        ranks: int = 1,
-        remainder: Remainder = Remainder.DROP,
-        codec: Codec | None = None,
-        prefetch: int = 4,
+        self, split: str, *, codec: Codec | None = None, prefetch: int = 4, **fields: Unpack[StreamFields]
     ) -> BatchStream:
-        """Opens the stream of one rank's batches of steps `first_step` on (`num_steps` of them; 0: to the epoch's end).
+        """Opens the stream of one rank's batches of an epoch: `request` and `open_stream` in one."""
+        return self.open_stream(self.request(split, codec=codec, **fields), prefetch)
 
-        codec: how images travel; None: as the service offers first, which for stored samples is as they are stored.
-        prefetch: how many batches, at least 1, are received and decoded ahead. `StreamRequest` has the other bounds.
-        Raises `InvalidRequest` and `NotFound` at once; while iterating, any `StreamingError` that `Cursor` names.
+    def open_stream(self, request: StreamRequest, prefetch: int = 4) -> BatchStream:
+        """Opens the stream of `request`; prefetch: how many batches, at least 1, are received and decoded ahead.
+
+        Raises `InvalidRequest` at once; while iterating, any `StreamingError` that `RetryingStream` names.
         """
         if prefetch < 1:
             raise InvalidRequest("prefetch", f"must be at least 1, got {prefetch}")
-        address = StreamRequest(
-            dataset=self.dataset,
-            split=split,
-            order_seed=order_seed,
-            shuffle=shuffle,
-            epoch=epoch,
-            first_step=first_step,
-            num_steps=num_steps,
-            global_batch_size=global_batch_size,
-            rank=rank,
-            ranks=ranks,
-            remainder=remainder,
-            codec=codec or self._first_codec,
-        )
-        stream = BatchStream(Cursor(self._services, address, self._retry_policy), prefetch)
+        stream = BatchStream(RetryingStream(self._services, request, self._retry_policy), prefetch)
         self._streams.add(stream)
         return stream
 
     def samples(self, split: str, indices: Sequence[int], codec: Codec | None = None) -> list[Sample]:
         """Single samples, in the order asked; `InvalidRequest` and `NotFound` name what is out of its bound."""
         check_indices(self.dataset, split, indices)
-        size = max(1, min(MAX_SAMPLES, MAX_BATCH_BYTES // self.dataset.spec.image_bytes))
+        size = max_samples(self.dataset.spec)
         parts = [indices[start : start + size] for start in range(0, len(indices), size)]
         return [sample for part in parts for sample in self._samples(split, part, codec or self._first_codec)]
 
@@ -145,10 +122,10 @@ class DatasetClient:
                 except grpc.RpcError as error:
                     if not is_transient(error):
                         raise from_rpc_error(error, service.target) from error
-                    # The last try may have had too little time to fail for the true reason.
+                    # The last try may have had too little time to find the true reason.
                     if not reason or error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
                         reason, cause = reason_of(error), error
-            if time.monotonic() + _PAUSE_S > deadline:
-                hint = self._security.suspicion(reason) or ("" if self._security.tls_ca else _HINT)
+            if time.monotonic() + _RETRY_INTERVAL_S > deadline:
+                hint = self._security.tls_hint(reason) or ("" if self._security.tls_ca else _HINT)
                 raise Unavailable(f"no data set service answers at {self.target} ({reason}){hint}") from cause
-            time.sleep(_PAUSE_S)
+            time.sleep(_RETRY_INTERVAL_S)

@@ -1,8 +1,8 @@
-"""Batches ahead of their reader: threads receive, check and decode while the reader is busy with the last one.
+"""Prefetch: threads receive, check and decode the next batches while the caller is busy with the last one.
 
-One thread receives and two decode, which is most of the work: together they keep up with a service. A reader that stops
-costs a bounded amount of memory: at most `prefetch` batches and one more wait here, and behind them gRPC's flow control
-stops the service.
+One thread receives and two decode, which is most of the work; together they keep up with a service. A caller that stops
+reading costs a bounded amount of memory: at most `prefetch` batches and one more wait here, and then gRPC's flow
+control stops the service.
 """
 
 import threading
@@ -13,19 +13,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
-from shared.client.retry import Cursor
+from shared.client.retrying_stream import RetryingStream
 from shared.errors import DataLoss
 from shared.protocol.batch import Batch
 
 _NUM_DECODERS = 2
-_DEADLINE_CHECKS_S = 0.5
+_DEADLINE_CHECK_INTERVAL_S = 0.5
 
 
 class BatchStream(Iterator[Batch]):
-    """An iterator of the batches of a `Cursor`, in order of their steps. Close it, or use it in a `with` block."""
+    """An iterator of the batches of a stream, in order of their steps. Close it, or use it in a `with` block."""
 
-    def __init__(self, cursor: Cursor, prefetch: int) -> None:
-        self._cursor, self._prefetch = cursor, prefetch
+    def __init__(self, stream: RetryingStream, prefetch: int) -> None:
+        self._stream, self._prefetch = stream, prefetch
         self.wait_s = 0.0
         "Seconds that `next` has waited for data so far."
         self._ready: deque[Future[Batch]] = deque()
@@ -38,7 +38,7 @@ class BatchStream(Iterator[Batch]):
     @property
     def reopened(self) -> int:
         """How often the stream was opened again after a fault."""
-        return self._cursor.reopened
+        return self._stream.reopened
 
     def __next__(self) -> Batch:
         started = time.monotonic()
@@ -58,11 +58,11 @@ class BatchStream(Iterator[Batch]):
         """Ends the stream at once; later `next` calls end the iteration. Safe to call from a signal handler."""
         with self._changed:
             if self._closed:
-                return  # By another thread, or by the code that a signal interrupted: it will finish.
+                return  # Another thread, or the code that a signal interrupted, is closing it.
             self._closed = True
             self._ready.clear()
             self._changed.notify_all()
-        self._cursor.close()
+        self._stream.close()
         if self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -78,8 +78,8 @@ class BatchStream(Iterator[Batch]):
         """The next batch, or None after the last; not necessarily decoded yet."""
         with self._changed:
             while not self._ready and not self._ended:
-                self._changed.wait(_DEADLINE_CHECKS_S)
-                self._cursor.check_deadline()
+                self._changed.wait(_DEADLINE_CHECK_INTERVAL_S)
+                self._stream.check_deadline()
             if not self._ready or self._closed:
                 return None
             self._changed.notify_all()
@@ -88,7 +88,7 @@ class BatchStream(Iterator[Batch]):
     def _receive(self) -> None:
         try:
             with ThreadPoolExecutor(_NUM_DECODERS, "decode-batches") as decoders:
-                for batch in self._cursor:
+                for batch in self._stream:
                     with self._changed:
                         self._changed.wait_for(lambda: len(self._ready) < self._prefetch or self._closed)
                         if self._closed:

@@ -4,11 +4,10 @@ A generalised Feistel network (Black and Rogaway, "Ciphers with arbitrary finite
 split into (left, right) below (a, b) with a*b barely above the count, and each half is shifted in turn by a keyed hash
 of the other. Results past the end walk the cycle until they land inside, which keeps it a bijection of 0..count-1.
 
-Cost: about eight mixes of 64 bits per position, O(1) memory, any count up to 2^48, random access in both directions.
+Cost: about eight mixes of 64 bits per position, O(1) memory, any count up to 2^48, random access.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -48,25 +47,18 @@ class EpochOrder:
 
     def indices(self, positions: NDArray[np.integer[Any]]) -> Positions:
         """The sample index at each position: uint64 [n] for integers [n] in 0..count-1; `IndexError` outside."""
-        return self._walk(positions, self._forward)
-
-    def positions(self, indices: NDArray[np.integer[Any]]) -> Positions:
-        """The inverse of `indices`: where in the epoch each sample is read."""
-        return self._walk(indices, self._backward)
-
-    def _walk(self, values: NDArray[np.integer[Any]], permute: Callable[[Positions], Positions]) -> Positions:
-        if values.size and (int(values.min()) < 0 or int(values.max()) >= self.count):
-            raise IndexError(f"must be in 0..{self.count - 1}, got {int(values.min())}..{int(values.max())}")
-        result = values.astype(np.uint64)
+        if positions.size and (int(positions.min()) < 0 or int(positions.max()) >= self.count):
+            raise IndexError(f"must be in 0..{self.count - 1}, got {int(positions.min())}..{int(positions.max())}")
+        result = positions.astype(np.uint64)
         if not self.shuffle:
             return result
         outside = np.ones(result.shape, bool)
         while outside.any():
-            result[outside] = permute(result[outside])
+            result[outside] = self._permute(result[outside])
             outside = result >= np.uint64(self.count)
         return result
 
-    def _forward(self, values: Positions) -> Positions:
+    def _permute(self, values: Positions) -> Positions:
         size_left, size_right = self._sides
         left, right = values // size_right, values % size_right
         for number, key in enumerate(self._keys):
@@ -74,16 +66,6 @@ class EpochOrder:
                 right = (right + _mix(left ^ key) % size_right) % size_right
             else:
                 left = (left + _mix(right ^ key) % size_left) % size_left
-        return left * size_right + right
-
-    def _backward(self, values: Positions) -> Positions:
-        size_left, size_right = self._sides
-        left, right = values // size_right, values % size_right
-        for number, key in reversed(list(enumerate(self._keys))):
-            if number % 2:
-                right = (right + size_right - _mix(left ^ key) % size_right) % size_right
-            else:
-                left = (left + size_left - _mix(right ^ key) % size_left) % size_left
         return left * size_right + right
 
 

@@ -1,7 +1,7 @@
 """The only place where randomness is derived: from (seed, split, index) for samples, from (seed, epoch) for orders.
 
-What surprises: a seed is never added to an index. Every purpose has a tag of its own inside a keyed hash (BLAKE2b, RFC
-7693), so no pair of seeds makes two splits, or a sample and an order, share a stream.
+A seed is never added to an index. Every purpose has its own tag inside a keyed hash (BLAKE2b, RFC 7693), so no pair of
+seeds makes two splits, or a sample and an order, share a stream.
 
 Only what CPython guarantees for ever is used: `random.Random(int).random()` (the reproducibility note of the `random`
 documentation). All integers are drawn from that one method.

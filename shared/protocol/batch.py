@@ -1,7 +1,8 @@
-"""The records everybody passes: encoded samples on the server, a rank's slice of one global batch on the client."""
+"""Samples as values: encoded `Records` on the server, a decoded `Batch` or `Sample` on the client."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from shared.protocol.codec import Codec
 
 @dataclass(frozen=True, eq=False)
 class Records:
-    """n encoded samples as they go onto the wire."""
+    """n encoded samples, ready to be sent."""
 
     codec: Codec
     payloads: Sequence[bytes | memoryview]
@@ -42,7 +43,7 @@ class Batch:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One captcha, for people to look at."""
+    """One captcha to look at."""
 
     index: int
     "Within its split."
@@ -50,6 +51,12 @@ class Sample:
     "The characters in the picture."
     image: NDArray[np.uint8]
     "[height, width, 3], RGB."
+
+
+def split_images(joined: memoryview, sizes: Sequence[int]) -> list[memoryview]:
+    """The images that lie one after the other in `joined`; sizes: bytes of each."""
+    ends = np.cumsum([0, *sizes]).tolist()
+    return [joined[start:end] for start, end in pairwise(ends)]
 
 
 def text_of(label: NDArray[np.uint8], alphabet: str) -> str:

@@ -1,33 +1,25 @@
-"""Values to messages and back: the only module that builds or reads `captcha.v1` messages for both sides.
+"""Values to messages and back, for both sides; `batch_message` has the one large message, a batch.
 
-What surprises: the images never pass through a protobuf object. They are a batch's last field, and protobuf lets a
-message be put together from the bytes of its parts: the server joins the message of the small fields with the stored
-payloads in one copy, and the client looks at the pixels where they were received. Any other implementation of the
-contract can read the one and write the other.
+`request_message` and `request_of` are the only mapping between a `StreamRequest` and its message: fields of the same
+name are copied, so a new field needs no line here.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
-
-import numpy as np
-import xxhash
-from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import fields
 
 from shared.dataset.rank_slice import Remainder
 from shared.dataset.spec import Dataset, DatasetSpec
-from shared.errors import DataLoss
+from shared.errors import InvalidRequest
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.batch import Batch, Records, Sample, text_of
+from shared.protocol.batch import Records, Sample, split_images, text_of
 from shared.protocol.codec import Codec, decode
 from shared.protocol.request import StreamRequest
 
 MAX_MESSAGE_BYTES = 96 << 20
-"What a reader must be ready to receive: that many pixels, badly compressed, and everything else."
-MAX_SAMPLES = 256
-"Samples in one GetSamplesResponse."
+"The largest message a client must accept: 64 MiB of pixels that compress badly, and everything else."
 SERVICE: str = pb.DESCRIPTOR.services_by_name["DatasetService"].full_name
+REQUEST_ID_KEY = "x-request-id"
+"The metadata key with which a caller names its request, so that the logs of both sides can be compared."
 
 CODECS: Mapping[Codec, pb.Codec] = {codec: getattr(pb, f"CODEC_{codec.name}") for codec in Codec}
 REMAINDERS: Mapping[Remainder, pb.Remainder] = {
@@ -36,10 +28,13 @@ REMAINDERS: Mapping[Remainder, pb.Remainder] = {
 }
 CODEC_OF: Mapping[int, Codec] = {int(number): codec for codec, number in CODECS.items()}
 
-_LENGTH_DELIMITED = 2
-_FIXED_SIZES = {1: 8, 5: 4}
-_IMAGES_KEY = pb.StreamBatchesResponse.IMAGES_FIELD_NUMBER << 3 | _LENGTH_DELIMITED
-_NUM_FIELDS = len(pb.StreamBatchesResponse.DESCRIPTOR.fields)
+_REMAINDER_OF: Mapping[int, Remainder] = {
+    int(pb.REMAINDER_UNSPECIFIED): Remainder.DROP,
+    **{int(number): remainder for remainder, number in REMAINDERS.items()},
+}
+_SAME_IN_MESSAGE = tuple(
+    field.name for field in fields(StreamRequest) if field.name not in ("dataset", "codec", "remainder")
+)
 
 
 def dataset_message(dataset: Dataset, codecs: Sequence[Codec], kind: str) -> pb.GetDatasetResponse:
@@ -83,85 +78,46 @@ def codecs_of(message: pb.GetDatasetResponse) -> tuple[Codec, ...]:
     return tuple(CODEC_OF[number] for number in message.codecs if number in CODEC_OF)
 
 
-def request_message(address: StreamRequest, steps: range) -> pb.StreamBatchesRequest:
-    """Asks for `steps` of `address`, at least one, of exactly its data set."""
+def request_message(request: StreamRequest) -> pb.StreamBatchesRequest:
+    """The message that asks for `request`, of exactly its data set."""
     return pb.StreamBatchesRequest(
-        fingerprint=address.dataset.fingerprint,
-        split=address.split,
-        split_count=address.count,
-        order_seed=address.order_seed,
-        shuffle=address.shuffle,
-        epoch=address.epoch,
-        first_step=steps.start,
-        num_steps=len(steps),
-        global_batch_size=address.global_batch_size,
-        rank=address.rank,
-        ranks=address.ranks,
-        codec=CODECS[address.codec],
-        remainder=REMAINDERS[address.remainder],
+        fingerprint=request.dataset.fingerprint,
+        split_count=request.count,
+        codec=CODECS[request.codec],
+        remainder=REMAINDERS[request.remainder],
+        **{name: getattr(request, name) for name in _SAME_IN_MESSAGE},
     )
 
 
-def encode_batch(epoch: int, step: int, indices: NDArray[np.uint64], records: Records) -> bytes:
-    """The bytes of a StreamBatchesResponse; `indices`: [n], of the n `records`."""
-    small_fields = pb.StreamBatchesResponse(
-        epoch=epoch,
-        step=step,
-        codec=CODECS[records.codec],
-        checksum=_checksum(indices, records.labels, records.image_sizes, records.payloads),
-        indices=indices.tolist(),
-        labels=records.labels.tobytes(),
-        image_sizes=records.image_sizes.tolist(),
-    ).SerializeToString()
-    size = sum(memoryview(payload).nbytes for payload in records.payloads)
-    return b"".join([small_fields, _varint(_IMAGES_KEY), _varint(size), *records.payloads])
+def request_of(message: pb.StreamBatchesRequest, dataset: Dataset, codecs: Collection[Codec]) -> StreamRequest:
+    """The inverse of `request_message`, for a service of `dataset` that offers `codecs`.
+
+    Raises `InvalidRequest` or `NotFound`, naming the field. Fingerprint and split count are for the caller to compare.
+    """
+    if message.remainder not in _REMAINDER_OF:
+        raise InvalidRequest("remainder", f"must be one of {sorted(_REMAINDER_OF)}, got {message.remainder}")
+    return StreamRequest(
+        dataset=dataset,
+        codec=requested_codec(message.codec, codecs),
+        remainder=_REMAINDER_OF[message.remainder],
+        **{name: getattr(message, name) for name in _SAME_IN_MESSAGE},
+    )
 
 
-@dataclass(frozen=True, eq=False)
-class ReceivedBatch:
-    """A batch as it came: whole, its checksum says, and its images still encoded."""
-
-    epoch: int
-    step: int
-    labels: NDArray[np.uint8]
-    indices: NDArray[np.uint64]
-    codec: Codec
-    _images: memoryview
-    _image_sizes: NDArray[np.uint32]
-    _shape: tuple[int, int, int]
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def decode(self) -> Batch:
-        """The batch; raw images are a view of the message. Raises `DataLoss` for what is no image of the spec."""
-        try:
-            images = _decode_images(self._images, self._image_sizes, len(self), self.codec, self._shape)
-        except DataLoss as error:
-            place = f"step {self.step} of epoch {self.epoch}"
-            raise DataLoss(f"{place} came as it was sent and cannot be decoded: {error}") from error
-        return Batch(epoch=self.epoch, step=self.step, images=images, labels=self.labels, indices=self.indices)
-
-
-def read_batch(message: bytes, spec: DatasetSpec) -> ReceivedBatch:
-    """What the bytes of a StreamBatchesResponse hold, its checksum verified; `DataLoss` for no batch of this spec."""
-    fields, images = _parse(message)
-    indices = np.array(fields.indices, np.uint64)
-    sizes = np.array(fields.image_sizes, np.uint32)
-    labels = np.frombuffer(fields.labels, np.uint8)
-    if (found := _checksum(indices, labels, sizes, [images])) != fields.checksum:
-        raise DataLoss(f"step {fields.step} came with checksum {fields.checksum:016x}, its bytes have {found:016x}")
-    if labels.size != indices.size * spec.max_length:
-        raise DataLoss(f"step {fields.step} came with {labels.size} label bytes for {indices.size} samples")
-    codec, labels = _codec_of(fields.codec), labels.reshape(-1, spec.max_length)
-    return ReceivedBatch(fields.epoch, fields.step, labels, indices, codec, images, sizes, spec.image_shape)
+def requested_codec(number: int, offered: Collection[Codec]) -> Codec:
+    """The codec that a request names by its number in the proto; raises `InvalidRequest` unless it is offered."""
+    codec = Codec.RAW if number == pb.CODEC_UNSPECIFIED else CODEC_OF.get(number)
+    if codec is None or codec not in offered:
+        names = ", ".join(f"{CODECS[known]} ({known.value})" for known in offered)
+        raise InvalidRequest("codec", f"must be one of {names}, got {number}")
+    return codec
 
 
 def samples_message(indices: Sequence[int], records: Records, spec: DatasetSpec) -> pb.GetSamplesResponse:
     """The samples of `indices` for GetSamples."""
     joined = memoryview(b"".join(records.payloads))
     sizes = records.image_sizes.tolist() or [spec.image_bytes] * len(indices)
-    images = [bytes(image) for image in _cut(joined, sizes)]
+    images = [bytes(image) for image in split_images(joined, sizes)]
     texts = [text_of(label, spec.alphabet) for label in records.labels]
     samples = zip(indices, texts, images, strict=True)
     return pb.GetSamplesResponse(samples=[pb.Sample(index=i, text=text, image=image) for i, text, image in samples])
@@ -171,95 +127,3 @@ def samples_of(message: pb.GetSamplesResponse, codec: Codec, spec: DatasetSpec) 
     """The inverse of `samples_message`, decoded; raises `DataLoss` for what is no image of this spec."""
     images = decode([sample.image for sample in message.samples], codec, spec.image_shape)
     return [Sample(sample.index, sample.text, image) for sample, image in zip(message.samples, images, strict=True)]
-
-
-def _decode_images(
-    images: memoryview, sizes: NDArray[np.uint32], n: int, codec: Codec, shape: tuple[int, int, int]
-) -> NDArray[np.uint8]:
-    if codec is Codec.RAW:
-        if sizes.size or images.nbytes != n * int(np.prod(shape)):
-            raise DataLoss(f"{images.nbytes} bytes are not {n} raw images of {shape[1]}x{shape[0]} pixels")
-        return np.frombuffer(images, np.uint8).reshape(n, *shape)
-    if sizes.size != n or int(sizes.sum(dtype=np.uint64)) != images.nbytes:
-        raise DataLoss(f"{images.nbytes} bytes with {sizes.size} sizes are not {n} images")
-    return decode(_cut(images, sizes.tolist()), codec, shape)
-
-
-def _cut(joined: memoryview, sizes: Sequence[int]) -> list[memoryview]:
-    ends = np.cumsum([0, *sizes]).tolist()
-    return [joined[start:end] for start, end in pairwise(ends)]
-
-
-def _codec_of(number: int) -> Codec:
-    if number not in CODEC_OF:
-        raise DataLoss(f"a batch came in the unknown codec {number}; this reader is older than the service")
-    return CODEC_OF[number]
-
-
-def _checksum(
-    indices: NDArray[np.uint64],
-    labels: NDArray[np.uint8],
-    sizes: NDArray[np.uint32],
-    payloads: Sequence[bytes | memoryview],
-) -> int:
-    hasher = xxhash.xxh3_64(indices.astype("<u8", copy=False).tobytes())
-    hasher.update(labels.tobytes())
-    hasher.update(sizes.astype("<u4", copy=False).tobytes())
-    for payload in payloads:
-        hasher.update(payload)
-    return int(hasher.intdigest())
-
-
-def _parse(message: bytes) -> tuple[pb.StreamBatchesResponse, memoryview]:
-    """The small fields as a message, and the images as a view."""
-    try:
-        start, images = _find_images(message)
-    except IndexError:
-        start, images = len(message), 0
-    try:
-        fields = pb.StreamBatchesResponse.FromString(message[:start])
-    except DecodeError as error:
-        raise DataLoss(f"{len(message)} bytes came that are no StreamBatchesResponse") from error
-    return fields, memoryview(message)[images:] if images else memoryview(fields.images)
-
-
-def _find_images(message: bytes) -> tuple[int, int]:
-    """Where the field of the images starts, and its content; (all, 0): leave it to protobuf.
-
-    That is for messages of other make: with fields behind the images, or numbers not packed.
-    """
-    at = 0
-    for _ in range(_NUM_FIELDS):
-        if at == len(message):
-            break
-        key, content = _read_varint(message, at)
-        kind = key & 7
-        if kind in _FIXED_SIZES:
-            at = content + _FIXED_SIZES[kind]
-            continue
-        size, content = _read_varint(message, content)
-        if key == _IMAGES_KEY and content + size == len(message):
-            return at, content
-        at = content + (size if kind == _LENGTH_DELIMITED else 0)
-    return len(message), 0
-
-
-def _varint(value: int) -> bytes:
-    """Base 128, seven bits a byte, lowest first (protobuf.dev/programming-guides/encoding)."""
-    encoded = bytearray()
-    while value > 0x7F:
-        encoded.append(value & 0x7F | 0x80)
-        value >>= 7
-    encoded.append(value)
-    return bytes(encoded)
-
-
-def _read_varint(message: bytes, at: int) -> tuple[int, int]:
-    """The value at `at` and where it ends; `IndexError` past the end of the message or of 64 bits."""
-    value = 0
-    for shift in range(0, 64, 7):
-        value |= (message[at] & 0x7F) << shift
-        at += 1
-        if message[at - 1] < 0x80:
-            return value, at
-    raise IndexError(f"a varint at {at - 10} is longer than 10 bytes")

@@ -13,7 +13,7 @@ import mindspore.dataset as ds
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.client.dataset_client import BatchStream, DatasetClient
+from shared.client import BatchStream, DatasetClient
 from shared.dataset.rank_slice import RankSlice
 from shared.protocol.batch import Batch
 from shared.protocol.codec import Codec

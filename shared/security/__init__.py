@@ -1,1 +1,1 @@
-"""Who may read: TLS certificates, tokens, and files that are read again when they change."""
+"""Security: TLS certificates, bearer tokens, the credentials of a client; changed files are read again."""

@@ -1,7 +1,7 @@
 """PEM files of TLS, read and checked before gRPC gets them, because gRPC says neither which file is wrong nor why.
 
-What surprises: whether a certificate is valid now is asked of OpenSSL itself, by a handshake in memory in which its
-holder shows it and the other side trusts nothing else.
+OpenSSL itself decides whether a certificate is valid now: in a handshake in memory one side presents it, and the other
+side trusts nothing else.
 """
 
 import base64
@@ -18,7 +18,7 @@ _EDWARDS = {bytes.fromhex("06032b6570"): "Ed25519", bytes.fromhex("06032b6571"):
 
 @dataclass(frozen=True)
 class CertifiedKey:
-    """A private key and the certificate that belongs to it, with what leads from it to its authority."""
+    """A private key and its certificate, with the chain of certificates up to its authority."""
 
     key: bytes
     chain: bytes
@@ -29,13 +29,13 @@ class CertifiedKey:
 
 
 def read_certified_key(cert: Path, key: Path, *, of_server: bool) -> CertifiedKey:
-    """What `cert` and `key` hold; of_server: to be shown by a server, else by a client.
+    """What `cert` and `key` hold; of_server: whether a server presents it, or a client.
 
     Raises `UsageError`, naming the file: unreadable, not PEM, encrypted, not belonging together, not valid now.
     """
     chain, secret = read_authorities(cert), read_secret(key, "key")
     if b"ENCRYPTED" in secret:
-        problem = f"the key file {key} is encrypted, and nobody is there to type its passphrase"
+        problem = f"the key file {key} is encrypted, and there is no way to enter its passphrase"
         raise UsageError(f"{problem}; decrypt it with: openssl pkey -in {key} -out KEY")
     server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.check_hostname = False
@@ -43,9 +43,9 @@ def read_certified_key(cert: Path, key: Path, *, of_server: bool) -> CertifiedKe
         context.verify_mode = ssl.CERT_NONE
         _load(context, cert, key)
     if curve := _curve_of_edwards(secret):
-        problem = f"the key {key} is of {curve}, which gRPC's TLS does not speak"
+        problem = f"the key {key} is of {curve}, which gRPC's TLS does not support"
         raise UsageError(f"{problem}; make one of P-256 (openssl ecparam -name prime256v1 -genkey) or RSA")
-    facts = _shown(cert, chain, server, client, of_server=of_server)
+    facts = _handshake(cert, chain, server, client, of_server=of_server)
     names = tuple(value for _, value in facts.get("subjectAltName", ()))
     return CertifiedKey(secret, chain, str(facts["notAfter"]), names)
 
@@ -81,10 +81,10 @@ def _curve_of_edwards(secret: bytes) -> str:
     return next((name for oid, name in _EDWARDS.items() if oid in algorithm), "")
 
 
-def _shown(
+def _handshake(
     cert: Path, chain: bytes, server: ssl.SSLContext, client: ssl.SSLContext, *, of_server: bool
 ) -> dict[str, Any]:
-    """What the other side learns of the certificate when its holder shows it."""
+    """What the other side reads in the certificate when its holder presents it."""
     verifier = client if of_server else server
     verifier.verify_mode = ssl.CERT_REQUIRED
     verifier.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -96,7 +96,7 @@ def _shown(
     )
     try:
         for side in sides * 2:
-            _shake(side)
+            _continue_handshake(side)
     except ssl.SSLCertVerificationError as error:
         raise UsageError(f"the certificate {cert} cannot be used: {error.verify_message}; renew it") from error
     except ssl.SSLError as error:
@@ -105,11 +105,11 @@ def _shown(
 
 
 def _unusable(cert: Path, reason: str) -> UsageError:
-    words = reason.lower().replace("_", " ")
-    return UsageError(f"the certificate {cert} cannot be used: {words}; make another")
+    text = reason.lower().replace("_", " ")
+    return UsageError(f"the certificate {cert} cannot be used: {text}; make another")
 
 
-def _shake(side: ssl.SSLObject) -> None:
+def _continue_handshake(side: ssl.SSLObject) -> None:
     try:
         side.do_handshake()
     except ssl.SSLWantReadError:

@@ -1,11 +1,11 @@
-"""How a reader knows the service it talks to, and proves who it is: the options of every command that has a target.
+"""Credentials of a client: how it authenticates the service, and itself. The options of every command with a target.
 
-    --tls-ca F                    speak TLS; the service's certificate must be signed by an authority in F
-    --tls-cert F --tls-key F      show this certificate to a service that wants one (mutual TLS)
+    --tls-ca F                    use TLS; the service's certificate must be signed by an authority in F
+    --tls-cert F --tls-key F      present this certificate to a service that requires one (mutual TLS)
     --token-file F                send the token in F, over TLS or within this machine
 
-What surprises: a token never stands on a command line, in a log or in a run's files; only its file's name does. The
-files are read again when they have changed, so a reader that runs for days follows its renewed certificates.
+A token is never on a command line, in a log or in a run's files; only the name of its file is. The files are read again
+when they have changed, so a client that runs for days uses renewed certificates.
 """
 
 import argparse
@@ -20,12 +20,12 @@ from shared.security.file_watch import WatchedFiles
 from shared.security.tokens import HEADER, SCHEME, read_tokens
 from shared.system.listen_address import is_loopback
 
-_HUNG_UP = "socket closed", "connection reset", "broken pipe"
+_CONNECTION_LOST = "socket closed", "connection reset", "broken pipe"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Security:
-    """What a reader was given; by default nothing: plain text, no token. Raises `UsageError` for halves."""
+    """What a client was given; by default nothing: plain text, no token. Raises `UsageError` for half of a pair."""
 
     tls_ca: Path | None = None
     tls_cert: Path | None = None
@@ -55,15 +55,18 @@ class Security:
         problem = f"the token would go to {target} in plain text, for anyone on the way to read"
         raise UsageError(f"{problem}; give --tls-ca, or add --insecure if that is meant")
 
-    def suspicion(self, reason: str) -> str:
-        """The end of a sentence for a service that ends connections without a word; empty for other reasons."""
-        if not any(words in reason for words in _HUNG_UP):
+    def tls_hint(self, reason: str) -> str:
+        """What may be wrong with TLS when a service closes connections without saying why, to append to a message.
+
+        reason: as `reason_of` gives it; the hint is empty for other reasons.
+        """
+        if not any(text in reason for text in _CONNECTION_LOST):
             return ""
         if self.tls_ca is None:
-            return "; if it wants TLS, give --tls-ca"
+            return "; if it requires TLS, give --tls-ca"
         if self.tls_cert is None:
-            return "; if it wants a client certificate, give --tls-cert and --tls-key"
-        return f"; it may not take {self.tls_cert}: is that signed by its --tls-client-ca and still valid?"
+            return "; if it requires a client certificate, give --tls-cert and --tls-key"
+        return f"; it may have refused {self.tls_cert}: is that signed by its --tls-client-ca and still valid?"
 
 
 PLAIN = Security()
@@ -72,7 +75,7 @@ PLAIN = Security()
 
 @dataclass(frozen=True)
 class Access:
-    """A target, and how to speak to it."""
+    """A target, and what is needed to connect to it."""
 
     target: str
     security: Security = PLAIN
@@ -83,7 +86,7 @@ class Access:
 
 
 class Credentials:
-    """What the files of a `Security` hold now. Raises `UsageError` when they cannot be used; later only logs it."""
+    """What the files of a `Security` hold now. Raises `UsageError` when they cannot be used; later logs that."""
 
     def __init__(self, security: Security) -> None:
         self.security = security
@@ -112,21 +115,21 @@ class Credentials:
 
 
 ANONYMOUS = Credentials(PLAIN)
-"Nobody in particular."
+"No certificate and no token."
 
 
 def add_security_options(parser: argparse.ArgumentParser) -> None:
     """The options of this module, for a command that takes a target."""
     group = parser.add_argument_group("security, of a service that runs elsewhere")
-    group.add_argument("--tls-ca", type=Path, metavar="F", help="speak TLS; authorities (PEM) of its certificate")
-    group.add_argument("--tls-cert", type=Path, metavar="F", help="certificate (PEM) to show it, if it wants one")
+    group.add_argument("--tls-ca", type=Path, metavar="F", help="use TLS; authorities (PEM) of its certificate")
+    group.add_argument("--tls-cert", type=Path, metavar="F", help="certificate (PEM) to present, if it requires one")
     group.add_argument("--tls-key", type=Path, metavar="F", help="key (PEM) of --tls-cert")
     group.add_argument("--token-file", type=Path, metavar="F", help="the token to send it, over TLS or loopback only")
     group.add_argument("--insecure", action="store_true", help="send the token in plain text to another machine")
 
 
 def security_of(options: argparse.Namespace, target: str | None) -> Security:
-    """What was given; raises `UsageError` for what cannot be meant, such as options without a target."""
+    """What was given; raises `UsageError` for options that make no sense, such as a token without a target."""
     given = {field.name: getattr(options, field.name) for field in fields(Security)}
     if target is None and (named := [_option(name) for name, value in given.items() if value]):
         raise UsageError(f"{named[0]} is for a service that runs elsewhere; give --datagen too")

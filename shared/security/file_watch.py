@@ -1,7 +1,7 @@
-"""What files hold, read again whenever they have changed: certificates and tokens are renewed without a restart.
+"""Files that are read again whenever they have changed: certificates and tokens are renewed without a restart.
 
-What surprises: a change that cannot be used costs nothing but a line in the log. A new certificate whose key is still
-on its way, or a file caught half-written, leaves what was read before in use until the files change again.
+A change that cannot be used is logged, and what was read before stays in use until the files change again. That happens
+when a new certificate is there before its key, or when a file is half-written.
 """
 
 import logging
@@ -22,7 +22,7 @@ _Stamp = tuple[int, int, int] | None
 class WatchedFiles(Generic[_T]):
     """The newest usable content of `files`; safe to ask from many threads.
 
-    read: turns the files into a value; raises `UsageError`, at the first reading also from the constructor.
+    read: turns the files into a value; raises `UsageError`, at the first reading also in the constructor.
     """
 
     def __init__(self, files: Sequence[Path], read: Callable[[], _T]) -> None:
@@ -63,7 +63,7 @@ def _stamp(file: Path) -> _Stamp:
 def read_small(file: Path, what: str) -> bytes:
     """The bytes of a file; raises `UsageError` when it cannot be read or is larger than 1 MiB.
 
-    what: it is, for people.
+    what: the kind of file, for messages.
     """
     try:
         with file.open("rb") as opened:
@@ -76,7 +76,7 @@ def read_small(file: Path, what: str) -> bytes:
 
 
 def read_secret(file: Path, what: str) -> bytes:
-    """The same, with a line in the log when every user of this machine can read the file."""
+    """`read_small`, with a warning in the log when every user of this machine can read the file."""
     data = read_small(file, what)
     if file.stat().st_mode & stat.S_IROTH:
         _LOG.warning("every user of this machine can read the %s file %s; close it: chmod 600 %s", what, file, file)

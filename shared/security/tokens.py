@@ -1,7 +1,7 @@
-"""Bearer tokens (RFC 6750) in files: one a line. The service takes each of them, a reader sends the first.
+"""Bearer tokens (RFC 6750) in files: one per line. The service accepts each of them, a reader sends the first.
 
-Two lines at the service let a token be replaced without a reader being turned away: add the new one there, hand it to
-the readers, remove the old one. No message here quotes what a file holds.
+Several tokens at the service allow one to be replaced without refusing a reader: add the new one there, give it to the
+readers, remove the old one. No message here quotes what a file holds.
 """
 
 import re

@@ -1,1 +1,1 @@
-"""Command line, files, signals, listen addresses, CPU limit: what every program here needs of its system."""
+"""Operating system: command line, atomic files, locks, signals, listen addresses, CPU limit, memory."""

@@ -1,11 +1,10 @@
-"""How every command of this project talks to a person: one-line errors, exit codes, help with examples, progress.
+"""What all commands have in common: one-line errors, exit codes, help with examples, progress.
 
 Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-C.
 """
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -64,26 +63,8 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait for the end of the block. For a few seconds that must not be torn apart.
-
-    Importing MindSpore is such a time (it aborts the process), and so is compiling (it leaves files behind).
-    """
-    received: list[int] = []
-    numbers = signal.SIGINT, signal.SIGTERM
-    before = [signal.signal(number, lambda got, _: received.append(got)) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
-    if received:
-        signal.raise_signal(received[0])
-
-
-@contextmanager
 def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Shows how far a job is, on stderr; yields `advance(n)`. A bar on a terminal, else a plain line every 10 s."""
+    """Shows the progress of a job on stderr: a bar on a terminal, else a line every 10 s. Yields `advance(n)`."""
     console = Console(stderr=True)
     started = time.monotonic()
     if console.is_terminal:
@@ -108,7 +89,7 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
 
 
 class _Rate(ProgressColumn):
-    """How many a second, over the last half minute."""
+    """Units per second, over the last half minute."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed

@@ -1,7 +1,7 @@
 """How many cores this process may use.
 
-What surprises: a container sees all cores of its machine, and may be given the time of two of them. A rendering process
-for each core seen would then cost memory and gain nothing.
+A container sees all cores of its machine, but may be limited to the time of two of them. A rendering process for each
+core seen would then cost memory and gain nothing.
 """
 
 import math
@@ -17,8 +17,8 @@ _VERSION_1 = "cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us"
 def num_cores(control_group: Path = _CONTROL_GROUP) -> int:
     """At least 1: the cores this process is bound to, and no more than its container's CPU limit, rounded up.
 
-    control_group: where the container's own limits are, by the kernel's documents cgroup-v2 and sched-bwc. Where there
-    are none, no limit is known.
+    control_group: the folder of the container's limits; see cgroup-v2 and sched-bwc in the kernel's documentation.
+    Without these files there is no limit.
     """
     num_bound = len(os.sched_getaffinity(0))
     for names in (_VERSION_2, _VERSION_1):

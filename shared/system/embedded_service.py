@@ -1,8 +1,8 @@
-"""A data set service of one's own, on a loopback port, for as long as a block lasts.
+"""A data set service for one command: started on a loopback port, stopped at the end of a block.
 
 It is a process like any other service, started with the same command. It cannot outlive its parent: it stops when its
-standard input closes, which happens however the parent ends, SIGKILL included. Ctrl-C does not reach it: the parent
-is still reading, and stops it when it is done.
+standard input closes, which happens however the parent ends, SIGKILL included. Ctrl-C does not reach it, since the
+parent may still be reading; the parent stops it afterwards.
 """
 
 import logging
@@ -22,7 +22,7 @@ from shared.system.cpu_limit import num_cores
 _LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
-_ANNOUNCED = "listening on "
+_READY_PREFIX = "listening on "
 
 
 @contextmanager
@@ -32,40 +32,40 @@ def embedded_service(
     """Yields the target of a service that this process starts and, at the end of the block, stops.
 
     num_workers: rendering processes; by default all cores but one, which is left to the reader.
-    Raises `Unavailable` with the service's own words when it does not start.
+    Raises `Unavailable` with the service's error message when it does not start.
     """
     command = [sys.executable, "-m", "datagen_server", "serve", "--listen", "127.0.0.1:0", "--stop-with-stdin"]
     command += ["--seed", str(seed), "--workers", str(num_workers or max(1, num_cores() - 1))]
     command += ["--count", *(f"{name}={count}" for name, count in counts.items())]
-    with tempfile.TemporaryFile("w+") as words:
+    with tempfile.TemporaryFile("w+") as log:
         service = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=words, text=True, start_new_session=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         )
         try:
-            target = _target_of(service, words)
+            target = _target_of(service, log)
             try:
                 yield target
             finally:
                 if (code := service.poll()) is not None:
-                    _LOG.warning("the embedded data set service ended by itself (exit code %d): %s", code, _last(words))
+                    _LOG.warning("the embedded data set service ended by itself (exit code %d): %s", code, _end_of(log))
         finally:
             _stop(service)
 
 
-def _target_of(service: subprocess.Popen[str], words: IO[str]) -> str:
+def _target_of(service: subprocess.Popen[str], log: IO[str]) -> str:
     assert service.stdout is not None  # noqa: S101 - it is a pipe.
     deadline = time.monotonic() + _START_TIMEOUT_S
     if select.select([service.stdout], [], [], _START_TIMEOUT_S)[0]:
         line = service.stdout.readline().strip()
-        if line.startswith(_ANNOUNCED):
-            return line.removeprefix(_ANNOUNCED)
+        if line.startswith(_READY_PREFIX):
+            return line.removeprefix(_READY_PREFIX)
     reason = "in time" if time.monotonic() > deadline else f"(exit code {service.wait()})"
-    raise Unavailable(f"the embedded data set service did not start {reason}: {_last(words)}")
+    raise Unavailable(f"the embedded data set service did not start {reason}: {_end_of(log)}")
 
 
-def _last(words: IO[str]) -> str:
-    words.seek(0)
-    return " ".join(words.read().split())[-1000:]
+def _end_of(log: IO[str]) -> str:
+    log.seek(0)
+    return " ".join(log.read().split())[-1000:]
 
 
 def _stop(service: subprocess.Popen[str]) -> None:

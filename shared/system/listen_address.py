@@ -1,4 +1,4 @@
-"""Where a server of ours listens: checked before anything else starts, and never open to strangers by mistake."""
+"""Addresses to listen on: checked before anything else starts, and not reachable from other machines by mistake."""
 
 import ipaddress
 import re
@@ -18,10 +18,10 @@ class ListenAddress:
     option: str = field(default="--listen", compare=False)
 
     @classmethod
-    def parse(cls, text: str, *, insecure: bool, option: str = "--listen", consent: str = "--insecure") -> Self:
-        """HOST:PORT, port 0 for any; raises `UsageError` for others, and off loopback unless `insecure`.
+    def parse(cls, text: str, *, insecure: bool, option: str = "--listen", insecure_option: str = "--insecure") -> Self:
+        """HOST:PORT, port 0 for any; raises `UsageError` for others, and for those beyond loopback unless `insecure`.
 
-        consent: the option that says so.
+        option, insecure_option: what the user gave `text` and `insecure` with, for messages.
         """
         match = re.fullmatch(r"(\[[^\]]+\]|[^:\s]+):(\d{1,5})", text)
         if not match or int(match[2]) > 65535:
@@ -30,15 +30,15 @@ class ListenAddress:
         if not insecure and not is_loopback(listen.host):
             problem = f"{text} can be reached from other machines, in plain text and by anyone"
             certificate = "give --tls-cert and --tls-key, " if option == "--listen" else ""
-            raise UsageError(f"{problem}; {certificate}listen on 127.0.0.1, or add {consent} if that is meant")
+            raise UsageError(f"{problem}; {certificate}listen on 127.0.0.1, or add {insecure_option} if that is meant")
         return listen
 
     def check(self) -> None:
-        """Raises `UsageError` when nobody could listen there; gRPC itself says neither which nor why."""
+        """Raises `UsageError`, with the reason, when it is impossible to listen there; gRPC's own error has none."""
         self.bind().close()
 
     def bind(self) -> socket.socket:
-        """A socket with this address; raises `UsageError` when nobody could listen there."""
+        """A socket bound to this address; raises `UsageError` when that is impossible."""
         try:
             family, kind, protocol, _, address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
             bound = socket.socket(family, kind, protocol)
@@ -58,7 +58,7 @@ class ListenAddress:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can be meant."""
+    """Whether `host` is this machine, seen from itself."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -1,15 +1,15 @@
-"""Memory for one batch after another: the C library is told once to keep blocks of that size.
+"""malloc of the C library: makes it keep freed blocks of the size of a batch for the next batch.
 
-What surprises: glibc hands a freed block of 2 MB back to the kernel, and the next one costs 500 page faults again. For
-the reader of a stream those were a third of its processor time. glibc learns from what it sees freed: a block that came
-from the kernel raises the size from which it asks the kernel, up to 32 MiB, and keeps twice that much when it is free.
-So one large block, never written to, teaches it. An environment that sets MALLOC_* itself stays as it is; other C
-libraries do not mind.
+By default glibc returns a freed block of 2 MB to the kernel, and the next such block costs 500 page faults again. They
+were a third of the processor time of a client that reads a stream. glibc adapts its threshold: freeing one block that
+came from the kernel raises the size from which it asks the kernel, up to 32 MiB, and lets it keep twice that much free
+memory. So one large block, never written to, is allocated and freed. Where MALLOC_* is set in the environment, and in
+other C libraries, this has no effect.
 """
 
 _LARGEST_KEPT_BYTES = 31 << 20
 
 
 def keep_freed_blocks() -> None:
-    """Makes freed blocks of up to 31 MiB stay with this process; at most 62 MiB of them lie idle in each heap."""
+    """Makes this process keep freed blocks of up to 31 MiB; at most 62 MiB of free memory stay in each heap."""
     bytes(_LARGEST_KEPT_BYTES)

@@ -1,16 +1,21 @@
-"""Ctrl-C and SIGTERM: the first one asks, the second one has its usual effect."""
+"""Ctrl-C and SIGTERM: stop in an orderly way at the first one, or wait for the end of a short block."""
 
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+_SIGNALS = signal.SIGINT, signal.SIGTERM
+
 
 @contextmanager
-def signals_call(stop: Callable[[], None]) -> Iterator[list[int]]:
-    """Within the block the first Ctrl-C or SIGTERM calls `stop`; yields the list that it is then noted in."""
+def stop_on_signal(stop: Callable[[], None]) -> Iterator[list[int]]:
+    """Within the block the first Ctrl-C or SIGTERM calls `stop`; a second one has its usual effect.
+
+    Yields a list that then holds the signal's number, and is empty as long as none has come.
+    """
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
@@ -27,3 +32,20 @@ def signals_call(stop: Callable[[], None]) -> Iterator[list[int]]:
         yield received
     finally:
         restore()
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Ctrl-C and SIGTERM take effect at the end of the block. For a few seconds of work that must not be interrupted.
+
+    Importing MindSpore is such work (an interrupt aborts the process), and so is compiling (it leaves files behind).
+    """
+    received: list[int] = []
+    before = [signal.signal(number, lambda got, _: received.append(got)) for number in _SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(_SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+    if received:
+        signal.raise_signal(received[0])

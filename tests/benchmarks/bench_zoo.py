@@ -103,7 +103,7 @@ def _answer(side: AbstractContextManager[Take]) -> None:
 
 @contextmanager
 def _ours(target: str) -> Iterator[Take]:
-    from shared.client.dataset_client import connect
+    from shared.client import connect
     from shared.recogniser.dataset_adapter import BatchSource, ReadingPlan, generator_dataset
     from trainer.config import PRESETS, load_config
     from trainer.distributed.collectives import ALONE
@@ -133,7 +133,7 @@ def _plain(target: str) -> Iterator[Take]:
     import mindspore as ms
     import numpy as np
 
-    from shared.client.dataset_client import connect
+    from shared.client import connect
     from tests.benchmarks.plain_zoo import StackedLstm, plain_step, prepared, take
 
     with connect(target) as client, client.stream("train", global_batch_size=64, num_steps=16) as stream:

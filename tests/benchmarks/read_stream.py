@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from itertools import count
 
-from shared.client.dataset_client import DatasetClient, connect
+from shared.client import DatasetClient, connect
 from shared.dataset.rank_slice import RankSlice
 from shared.protocol.codec import Codec
 from shared.security.credentials import add_security_options, security_of

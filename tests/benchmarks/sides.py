@@ -11,11 +11,10 @@ import numpy as np
 
 from datagen_server.cli import main as datagen_server
 from datagen_server.sources.shard_source import ShardSource
+from shared.client import connect
 from shared.client.channel import Service
-from shared.client.dataset_client import connect
 from shared.protocol.codec import Codec
 from shared.protocol.messages import request_message
-from shared.protocol.request import StreamRequest
 from tests.benchmarks.turns import BATCH_SIZE, Side, module, opened
 
 _BENCHMARKS = __package__
@@ -84,9 +83,9 @@ def message_bytes_per_image(side: Side, codec: Codec) -> float:
     """What the service sends for an image: of the messages of 16 batches, before HTTP/2 frames them."""
     target = side.server.ready_line.split()[-1]
     with connect(target) as client:
-        address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
+        request = client.request("train", global_batch_size=BATCH_SIZE, codec=codec)
     source = Service(target)
-    messages = list(islice(source.stream_batches(request_message(address, address.steps)), 16))
+    messages = list(islice(source.stream_batches(request_message(request)), 16))
     source.close()
     return sum(map(len, messages)) / (len(messages) * BATCH_SIZE)
 

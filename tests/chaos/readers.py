@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.client.dataset_client import BatchStream, DatasetClient
+from shared.client import BatchStream, DatasetClient
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice
 from tests.outcomes import Outcome

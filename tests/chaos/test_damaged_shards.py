@@ -18,7 +18,7 @@ from datagen_server.shards.record import HEADER_BYTES
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.shards.verify import verify
 from datagen_server.sources.shard_source import ShardSource
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
 from shared.protocol.codec import Codec

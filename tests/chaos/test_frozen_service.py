@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.client.dataset_client import BatchStream, connect
+from shared.client import BatchStream, connect
 from shared.errors import Unavailable
 from tests.chaos.readers import TOY, read_epoch
 from tests.outcomes import OpenOutcome, Outcome
@@ -68,7 +68,7 @@ def test_a_frozen_service_is_noticed_in_time(
             one.result()
         assert noticed.slowest_s is not None
         assert noticed.slowest_s < NOTICED_S
-    assert sum("reading on at" in message for message in caplog.messages) >= 10
+    assert sum("will retry at" in message for message in caplog.messages) >= 10
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from shared.client.dataset_client import BatchStream, connect
+from shared.client import BatchStream, connect
 from tests.chaos.readers import TOY, read_epoch
 from tests.outcomes import OpenOutcome, Outcome
 from tests.services import ServiceProcess

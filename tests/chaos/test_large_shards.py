@@ -10,7 +10,7 @@ from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import Found, write_manifest
 from datagen_server.shards.record import header_of, record_key
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
 from tests.chaos.test_slow_readers import resident_mb

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.client.dataset_client import BatchStream, connect
+from shared.client import BatchStream, connect
 from tests.chaos.proxy import Bandwidth, Blackhole, Cut, Fault, HalfClose, Latency, Proxy, Reset, Slicer
 from tests.chaos.readers import TOY, read_epoch
 from tests.outcomes import OpenOutcome, Outcome

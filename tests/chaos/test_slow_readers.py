@@ -7,8 +7,8 @@ from pathlib import Path
 import grpc
 import pytest
 
+from shared.client import connect
 from shared.client.channel import OPTIONS
-from shared.client.dataset_client import connect
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from tests.outcomes import OpenOutcome
 from tests.services import ServiceProcess, open_stream

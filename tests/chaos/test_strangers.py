@@ -14,7 +14,7 @@ import grpc
 import pytest
 import trustme
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.protocol.messages import SERVICE
 from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
 from tests.outcomes import recorded

@@ -18,7 +18,7 @@ import pytest
 
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Manifest
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import DatasetSpec
 from shared.errors import AccessDenied, Unavailable
 from shared.security.credentials import PLAIN, Security
@@ -145,7 +145,7 @@ def test_of_three_replicas_the_one_that_serves_is_killed_and_training_goes_on(pr
     assert inspect(trainer)["State"]["ExitCode"] == 0
     assert "trained 200 steps" in seen
     assert "Traceback" not in seen
-    assert "reading on at step" in seen
+    assert "resumed at step" in seen
     receipts = project.compose("run", "--rm", "-T", "--no-deps", "train", "trainer.receipts", "/runs/survivor").stdout
     print(receipts)
     assert re.search(r"delivered +12,800 of 12,800", receipts)

@@ -13,7 +13,7 @@ from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_data
 from evaluator.report.report import full_report, summary
 from evaluator.scores import Score
 from evaluator.split_reader import Share, read_share
-from shared.client.dataset_client import DatasetClient, connect
+from shared.client import DatasetClient, connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, UsageError
 from shared.protocol.batch import label_of

@@ -12,7 +12,7 @@ from PIL import Image
 
 from evaluator.cli import main
 from evaluator.image_file import MAX_PIXELS, open_picture
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from tests.evaluator.conftest import Setting
 

@@ -28,7 +28,7 @@ from datagen_server.sources.ocr_lmdb_source import OcrFile, OcrLmdbSource
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import StreamingError
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol import messages as wire
+from shared.protocol import batch_message, messages
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec, decode, encode
 from shared.protocol.request import StreamRequest
@@ -56,44 +56,42 @@ def _requests(_: Path) -> Target:
     def decode_one(data: bytes) -> None:
         with suppress(StreamingError):
             sample_indices(parse(pb.GetSamplesRequest.FromString, data), DATASET, CODECS)
-        address = stream_request(parse(pb.StreamBatchesRequest.FromString, data), DATASET, CODECS)
-        for step in islice(address.steps, 2):
-            indices = address.order.indices(address.part.positions(step))
-            assert len(indices) <= address.part.batch_size
-            assert not len(indices) or indices.max() < address.count
+        request = stream_request(parse(pb.StreamBatchesRequest.FromString, data), DATASET, CODECS)
+        for step in islice(request.steps, 2):
+            indices = request.order.indices(request.rank_slice.positions(step))
+            assert len(indices) <= request.rank_slice.batch_size
+            assert not len(indices) or indices.max() < request.count
 
-    address = StreamRequest(dataset=DATASET, split="train", epoch=3, first_step=2, rank=1, ranks=2, codec=Codec.ZSTD)
+    request = StreamRequest(dataset=DATASET, split="train", epoch=3, first_step=2, rank=1, ranks=2, codec=Codec.ZSTD)
     samples = pb.GetSamplesRequest(split="test", indices=[0, 129, 5], codec=pb.CODEC_PNG)
-    return Target(
-        decode_one, [wire.request_message(address, address.steps[2:]).SerializeToString(), samples.SerializeToString()]
-    )
+    return Target(decode_one, [messages.request_message(request).SerializeToString(), samples.SerializeToString()])
 
 
 def _batch(_: Path) -> Target:
     def decode_one(data: bytes) -> None:
         with suppress(StreamingError):
-            wire.read_batch(data, SPEC).decode()
-        batch = wire.read_batch(_with_right_checksum(data), SPEC).decode()
+            batch_message.read_batch(data, SPEC).decode()
+        batch = batch_message.read_batch(_with_right_checksum(data), SPEC).decode()
         assert batch.images.shape == (len(batch), *SPEC.image_shape)
         assert batch.labels.shape == (len(batch), SPEC.max_length)
 
-    return Target(decode_one, [wire.encode_batch(1, 2, _INDICES, _records(codec)) for codec in CODECS])
+    return Target(decode_one, [batch_message.encode_batch(1, 2, _INDICES, _records(codec)) for codec in CODECS])
 
 
 def _answers(_: Path) -> Target:
     def decode_one(data: bytes) -> None:
         with suppress(StreamingError, DecodeError):
             described = pb.GetDatasetResponse.FromString(data)
-            wire.codecs_of(described)
-            wire.dataset_of(described)
+            messages.codecs_of(described)
+            messages.dataset_of(described)
         with suppress(DecodeError):
             samples = pb.GetSamplesResponse.FromString(data)
             for codec in CODECS:
                 with suppress(StreamingError):
-                    wire.samples_of(samples, codec, SPEC)
+                    messages.samples_of(samples, codec, SPEC)
 
-    samples = [wire.samples_message([0, 1, 2], _records(codec), SPEC).SerializeToString() for codec in CODECS]
-    return Target(decode_one, [wire.dataset_message(DATASET, CODECS, "toy").SerializeToString(), *samples])
+    samples = [messages.samples_message([0, 1, 2], _records(codec), SPEC).SerializeToString() for codec in CODECS]
+    return Target(decode_one, [messages.dataset_message(DATASET, CODECS, "toy").SerializeToString(), *samples])
 
 
 def _images(_: Path) -> Target:
@@ -268,7 +266,9 @@ def _with_right_checksum(data: bytes) -> bytes:
     except DecodeError:
         return data
     indices, sizes = np.array(message.indices, np.uint64), np.array(message.image_sizes, np.uint32)
-    message.checksum = wire._checksum(indices, np.frombuffer(message.labels, np.uint8), sizes, [message.images])
+    message.checksum = batch_message._checksum(
+        indices, np.frombuffer(message.labels, np.uint8), sizes, [message.images]
+    )
     return message.SerializeToString()
 
 

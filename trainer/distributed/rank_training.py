@@ -4,7 +4,7 @@ import argparse
 import signal
 from dataclasses import asdict
 
-from shared.client.dataset_client import RetryPolicy, connect
+from shared.client import RetryPolicy, connect
 from shared.recogniser.device import set_device
 from shared.security.credentials import security_of
 from shared.system.listen_address import ListenAddress

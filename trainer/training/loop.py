@@ -13,7 +13,7 @@ import mindspore as ms
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.client.dataset_client import DatasetClient
+from shared.client import DatasetClient
 from shared.errors import StreamingError
 from shared.recogniser.checkpoint import CheckpointInfo, load_parameters, read_info, save_checkpoint, weights_digest
 from shared.recogniser.dataset_adapter import BatchSource, ReadingPlan, generator_dataset

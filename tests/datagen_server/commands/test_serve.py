@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from datagen_server.rendering.renderer import CaptchaRenderer
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import DatasetSpec
 from tests.services import ServiceProcess
 

@@ -21,7 +21,7 @@ from datagen_server.service.server import DatasetServer
 from datagen_server.shards.manifest import Manifest, Plan
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.shard_source import ShardSource
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until

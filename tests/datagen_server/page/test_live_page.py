@@ -14,7 +14,7 @@ from datagen_server.service.server import DatasetServer
 from datagen_server.sources.rendered_source import RenderedSource
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.shard_source import ShardSource
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import DatasetSpec
 from shared.system.listen_address import ListenAddress
 from tests.browser import VIEWS, View, visited

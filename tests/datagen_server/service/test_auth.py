@@ -14,7 +14,7 @@ import trustme
 
 from datagen_server.service.auth import ServerSecurity
 from datagen_server.service.health_check import check_health
-from shared.client.dataset_client import RetryPolicy, connect
+from shared.client import RetryPolicy, connect
 from shared.errors import AccessDenied, Unavailable, UsageError
 from shared.protocol.messages import SERVICE
 from shared.security.credentials import Security
@@ -108,7 +108,7 @@ def test_a_reader_with_a_wrong_certificate_is_refused(
 def test_a_reader_without_a_certificate_is_refused_and_told_what_may_be_missing(
     office: Office, mutual_target: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    advice = "if it wants a client certificate, give --tls-cert and --tls-key"
+    advice = "if it requires a client certificate, give --tls-cert and --tls-key"
     assert refusal(mutual_target, office.tls).endswith(advice)
     assert "PEER_DID_NOT_RETURN_A_CERTIFICATE" in capfd.readouterr().err
 
@@ -122,7 +122,7 @@ def test_a_self_signed_reader_is_refused_and_told_whose_signature_is_wanted(
 
 
 def test_plain_text_to_tls_and_tls_to_plain_text_are_told_apart(office: Office, mutual_target: str) -> None:
-    assert refusal(mutual_target, Security()).endswith("if it wants TLS, give --tls-ca")
+    assert refusal(mutual_target, Security()).endswith("if it requires TLS, give --tls-ca")
     with served() as plain:
         assert "it does not speak TLS; leave out --tls-ca" in refusal(plain, office.tls)
 

@@ -6,8 +6,8 @@ import grpc
 import pytest
 
 from datagen_server.service import server
+from shared.client import RetryPolicy, connect
 from shared.client.channel import OPTIONS
-from shared.client.dataset_client import RetryPolicy, connect
 from shared.errors import Unavailable
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.messages import SERVICE

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from datagen_server.service.health_check import check_health
 from datagen_server.service.server import DatasetServer
-from shared.client.dataset_client import RetryPolicy, connect
+from shared.client import RetryPolicy, connect
 from shared.errors import Unavailable, UsageError
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.messages import SERVICE

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from datagen_server.service.server import DatasetServer
 from datagen_server.service.stream_metrics import ServiceMetrics, StreamMeter
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.rank_slice import Remainder
 from shared.errors import NotFound
 from shared.protocol.messages import SERVICE

@@ -18,7 +18,7 @@ from evaluator.report.html_page import frequent_confusions, render_page
 from evaluator.report.loss_history import MAX_POINTS, Point, read_history
 from evaluator.report.report import configuration
 from evaluator.scores import Misreading, ReadBatch, Tally
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import UsageError
 from shared.recogniser.checkpoint import read_info

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.client.dataset_client import DatasetClient, RetryPolicy, connect
-from shared.client.retry import Cursor
+from shared.client import DatasetClient, RetryPolicy, connect
+from shared.client.retrying_stream import RetryingStream
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice, Remainder
 from shared.errors import (
@@ -26,9 +26,8 @@ from shared.errors import (
     UsageError,
 )
 from shared.protocol.batch import Batch, Records
+from shared.protocol.batch_message import encode_batch
 from shared.protocol.codec import Codec
-from shared.protocol.messages import encode_batch
-from shared.protocol.request import StreamRequest
 from tests.services import ServiceProcess, served
 from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC, ToySource, same_as_toy
 
@@ -56,9 +55,9 @@ class DamagedSource(ToySource):
         return future
 
 
-def expected_indices(address: RankSlice, steps: range, seed: int, epoch: int) -> list[list[int]]:
-    order = EpochOrder(address.count, seed, epoch)
-    return [order.indices(address.positions(step)).tolist() for step in steps]
+def expected_indices(rank_slice: RankSlice, steps: range, seed: int, epoch: int) -> list[list[int]]:
+    order = EpochOrder(rank_slice.count, seed, epoch)
+    return [order.indices(rank_slice.positions(step)).tolist() for step in steps]
 
 
 def indices_of(batches: list[Batch]) -> list[list[int]]:
@@ -117,7 +116,7 @@ def test_samples_come_in_the_order_asked_and_in_any_number(client: DatasetClient
 
 
 @pytest.mark.parametrize(
-    ("wrong", "error", "words"),
+    ("wrong", "error", "message"),
     [
         ({"split": "dev"}, NotFound, "split must be one of test, train, got 'dev'"),
         ({"epoch": -1}, InvalidRequest, "epoch must be in 0..4294967295, got -1"),
@@ -130,9 +129,9 @@ def test_samples_come_in_the_order_asked_and_in_any_number(client: DatasetClient
     ],
 )
 def test_a_wrong_stream_is_refused_before_the_wire(
-    client: DatasetClient, wrong: dict[str, object], error: type[StreamingError], words: str
+    client: DatasetClient, wrong: dict[str, object], error: type[StreamingError], message: str
 ) -> None:
-    with pytest.raises(error, match=words):
+    with pytest.raises(error, match=message):
         client.stream(**{"split": "train", **wrong})  # type: ignore[arg-type]
 
 
@@ -187,11 +186,11 @@ def test_a_service_that_stays_away_is_an_error_that_says_what_to_check() -> None
         service.end()
         with pytest.raises(Unavailable) as caught:
             list(stream)
-    words = str(caught.value)
-    assert service.target in words
-    assert "(connection refused)" in words
-    assert "gave up at step" in words
-    assert words.endswith(f"check it with: python -m datagen_server health --target {service.target}")
+    message = str(caught.value)
+    assert service.target in message
+    assert "(connection refused)" in message
+    assert "gave up at step" in message
+    assert message.endswith(f"check it with: python -m datagen_server health --target {service.target}")
 
 
 def test_a_service_that_never_answers_a_read_is_asked_again_and_then_named() -> None:
@@ -220,15 +219,15 @@ def test_a_foreign_replica_is_named_and_a_good_one_read_instead(caplog: pytest.L
         assert [batch.step for batch in stream] == list(range(15))
         assert stream.reopened == 1
     refused = f"{foreign}: fingerprint must be ffffffffffffffff... as of this data set"
-    told = [record.getMessage() for record in caplog.records if record.name == "shared.client.retry"]
-    assert [message.startswith(refused) for message in told] == [True, False]
+    logged = [record.getMessage() for record in caplog.records if record.name == "shared.client.stream_log"]
+    assert [message.startswith(refused) for message in logged] == [True, False]
 
 
 def test_where_all_replicas_are_foreign_that_is_an_error_by_name() -> None:
     with served(foreign_source()) as foreign, connect(foreign) as client, served() as own, connect(own) as other:
-        address = StreamRequest(dataset=other.dataset, split="train")
+        request = other.request("train")
         with pytest.raises(ForeignDataset, match=f"{foreign}: fingerprint must be ffffffffffffffff"):
-            next(iter(Cursor(client._services * 4, address, RetryPolicy())))
+            next(iter(RetryingStream(client._services * 4, request, RetryPolicy())))
 
 
 def test_what_one_replica_has_lost_another_may_have() -> None:
@@ -243,9 +242,9 @@ def test_what_one_replica_has_lost_another_may_have() -> None:
     assert indices_of(batches) == expected_indices(RankSlice(count=1000, global_batch_size=64), range(15), 0, 0)
 
 
-def test_a_reader_that_went_elsewhere_comes_home_when_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.client.retry._FIRST_CALL_STEPS", 5)
-    monkeypatch.setattr("shared.client.retry._HOME_AGAIN_S", 0.0)
+def test_a_reader_that_failed_over_returns_to_its_home_replica(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.client.call_size._FIRST_NUM_STEPS", 5)
+    monkeypatch.setattr("shared.client.failover._RETURN_HOME_AFTER_S", 0.0)
     home, other = ToySource(delay_s=0.01), ToySource()
     with (
         served(home, max_streams=1) as first,
@@ -336,7 +335,7 @@ def test_a_reader_that_stops_holds_no_more_than_its_prefetch(client: DatasetClie
         next(stream)
         time.sleep(0.2)
         assert len(stream._ready) == 3
-        assert stream._cursor.step <= 5
+        assert stream._stream.step <= 5
 
 
 def test_waiting_for_data_is_counted_and_being_busy_is_not() -> None:

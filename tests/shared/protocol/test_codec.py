@@ -19,14 +19,14 @@ def test_decoding_undoes_encoding(codec: Codec, seeds: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("codec", "words"), [(Codec.RAW, "record 1 of 2"), (Codec.ZSTD, "item 1"), (Codec.PNG, "record 1 of 2")]
+    ("codec", "message"), [(Codec.RAW, "record 1 of 2"), (Codec.ZSTD, "item 1"), (Codec.PNG, "record 1 of 2")]
 )
 @pytest.mark.parametrize("shape", [(23, 40, 3), (25, 40, 3)], ids=["shorter", "longer"])
 def test_an_image_of_another_size_is_refused_by_its_number(
-    codec: Codec, words: str, shape: tuple[int, int, int]
+    codec: Codec, message: str, shape: tuple[int, int, int]
 ) -> None:
     records = [encode(np.zeros(one, np.uint8), codec) for one in (SHAPE, shape)]
-    with pytest.raises(DataLoss, match=rf"{words}.*\bexpected"):
+    with pytest.raises(DataLoss, match=rf"{message}.*\bexpected"):
         decode(records, codec, SHAPE)
 
 

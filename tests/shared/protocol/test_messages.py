@@ -1,146 +1,89 @@
-"""The wire against the generated messages, both ways, and against damage."""
+"""Values and their messages are each other's inverse, and what a message asks for is checked."""
 
-from contextlib import suppress
+import re
+from dataclasses import fields
 
 import numpy as np
 import pytest
-import xxhash
-from google.protobuf.internal import api_implementation
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared.dataset.rank_slice import Remainder
 from shared.dataset.spec import Dataset, DatasetSpec
-from shared.errors import DataLoss
+from shared.errors import InvalidRequest
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.batch import Batch, Records
-from shared.protocol.codec import Codec, encode
+from shared.protocol.batch import Records
+from shared.protocol.codec import Codec
 from shared.protocol.messages import (
-    CODECS,
     codecs_of,
     dataset_message,
     dataset_of,
-    encode_batch,
-    read_batch,
     request_message,
+    request_of,
     samples_message,
     samples_of,
 )
-from shared.protocol.request import StreamRequest
-from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC, toy_samples
+from shared.protocol.request import MAX_EPOCH, MAX_UINT64, StreamRequest
+from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC, ToySource, toy_samples
 
 NUMBERS = st.integers(0, 2**64 - 1)
-CODEC = st.sampled_from(Codec)
+DATASET = Dataset(spec=TOY_SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)
 
 
-def records_of(indices: list[int], codec: Codec, split: str = "train") -> Records:
-    images, labels = toy_samples(TOY_SPEC, split, np.array(indices, np.uint64))
-    payloads = [encode(image, codec) for image in images]
-    sizes = [] if codec is Codec.RAW else [len(payload) for payload in payloads]
-    return Records(codec, payloads, np.array(sizes, np.uint32), labels)
-
-
-def generated(indices: list[int], records: Records, epoch: int = 3, step: int = 7) -> pb.StreamBatchesResponse:
-    """The same batch as the generated code and the words of the proto would make it."""
-    images = b"".join(records.payloads)
-    little = b"".join(index.to_bytes(8, "little") for index in indices)
-    sizes = b"".join(size.to_bytes(4, "little") for size in records.image_sizes.tolist())
-    return pb.StreamBatchesResponse(
-        epoch=epoch,
-        step=step,
-        codec=CODECS[records.codec],
-        checksum=xxhash.xxh3_64_intdigest(little + records.labels.tobytes() + sizes + images),
-        indices=indices,
-        labels=records.labels.tobytes(),
-        image_sizes=records.image_sizes.tolist(),
-        images=images,
+@st.composite
+def requests(draw: st.DrawFn) -> StreamRequest:
+    """Any request of the toy data set that differs from its defaults in any field."""
+    ranks = draw(st.integers(1, 50))
+    slice_fields = {
+        "ranks": ranks,
+        "rank": draw(st.integers(0, ranks - 1)),
+        "global_batch_size": ranks * draw(st.integers(1, 130 // ranks)),
+        "remainder": draw(st.sampled_from(Remainder)),
+    }
+    whole = StreamRequest(
+        dataset=DATASET,
+        split=draw(st.sampled_from(sorted(TOY_COUNTS))),
+        order_seed=draw(st.integers(0, MAX_UINT64)),
+        shuffle=draw(st.booleans()),
+        epoch=draw(st.integers(0, MAX_EPOCH)),
+        codec=draw(st.sampled_from(Codec)),
+        **slice_fields,
     )
+    first = draw(st.integers(0, whole.steps.stop - 1))
+    return whole.of_steps(range(first, draw(st.integers(first + 1, whole.steps.stop))))
 
 
-def assert_same(batch: Batch, indices: list[int], epoch: int, step: int) -> None:
-    images, labels = toy_samples(TOY_SPEC, "train", np.array(indices, np.uint64))
-    assert (batch.epoch, batch.step, batch.indices.tolist()) == (epoch, step, indices)
-    assert np.array_equal(batch.images, images)
-    assert np.array_equal(batch.labels, labels)
+@given(request=requests())
+def test_a_request_and_its_message_are_each_others_inverse(request: StreamRequest) -> None:
+    message = pb.StreamBatchesRequest.FromString(request_message(request).SerializeToString())
+    assert request_of(message, DATASET, tuple(Codec)) == request
+    assert (message.fingerprint, message.split_count) == (TOY_FINGERPRINT, TOY_COUNTS[request.split])
 
 
-@given(indices=st.lists(NUMBERS, max_size=5), epoch=NUMBERS, step=NUMBERS, codec=CODEC)
-def test_generated_code_reads_what_encode_batch_writes(indices: list[int], epoch: int, step: int, codec: Codec) -> None:
-    records = records_of(indices, codec)
-    message = encode_batch(epoch, step, np.array(indices, np.uint64), records)
-    assert pb.StreamBatchesResponse.FromString(message) == generated(indices, records, epoch, step)
+def test_every_field_of_a_request_is_in_its_message() -> None:
+    in_message = {field.name for field in pb.StreamBatchesRequest.DESCRIPTOR.fields}
+    assert in_message - {"fingerprint", "split_count"} == {field.name for field in fields(StreamRequest)} - {"dataset"}
 
 
-@given(indices=st.lists(NUMBERS, max_size=5), epoch=NUMBERS, step=NUMBERS, codec=CODEC)
-def test_read_batch_reads_what_generated_code_writes(indices: list[int], epoch: int, step: int, codec: Codec) -> None:
-    message = generated(indices, records_of(indices, codec), epoch, step).SerializeToString()
-    assert_same(read_batch(message, TOY_SPEC).decode(), indices, epoch, step)
+def test_what_a_message_leaves_open_has_its_default() -> None:
+    message = pb.StreamBatchesRequest(split="train", global_batch_size=64, ranks=1)
+    expected = StreamRequest(dataset=DATASET, split="train", shuffle=False, codec=Codec.RAW, remainder=Remainder.DROP)
+    assert request_of(message, DATASET, (Codec.RAW,)) == expected
 
 
-@given(data=st.data(), codec=CODEC)
-def test_read_batch_reads_fields_in_any_order_and_numbers_unpacked(data: st.DataObject, codec: Codec) -> None:
-    message = generated([1, 2**63, 300], records_of([1, 2**63, 300], codec))
-    parts = []
-    for field, _ in message.ListFields():
-        part = pb.StreamBatchesResponse()
-        part.MergeFrom(message)
-        for other, _ in message.ListFields():
-            if other is not field:
-                part.ClearField(other.name)
-        parts.append(part.SerializeToString())
-    unpacked = b"".join(b"\x28" + pb.Split(count=index).SerializeToString()[1:] for index in message.indices)
-    parts = [unpacked if part[0] == 0x2A else part for part in parts]
-    shuffled = data.draw(st.permutations(parts))
-    assert_same(read_batch(b"".join(shuffled), TOY_SPEC).decode(), [1, 2**63, 300], 3, 7)
-
-
-def test_fields_of_a_later_contract_are_passed_over() -> None:
-    message = generated([5], records_of([5], Codec.RAW)).SerializeToString()
-    later = b"\xa2\x06\x03abc" + b"\xa9\x06" + b"\xff" * 8 + b"\xb5\x06" + b"\xff" * 4
-    assert_same(read_batch(later + message, TOY_SPEC).decode(), [5], 3, 7)
-    assert_same(read_batch(message + later, TOY_SPEC).decode(), [5], 3, 7)
-
-
-def test_raw_images_are_a_view_of_the_message() -> None:
-    message = generated([5, 6], records_of([5, 6], Codec.RAW)).SerializeToString()
-    images = read_batch(message, TOY_SPEC).decode().images
-    assert np.shares_memory(images, np.frombuffer(message, np.uint8))
-    assert not images.flags.writeable
-
-
-@pytest.mark.parametrize("codec", Codec)
-def test_a_flipped_bit_anywhere_is_data_loss_or_changes_nothing_checked(codec: Codec) -> None:
-    message = encode_batch(1, 2, np.array([5, 6], np.uint64), records_of([5, 6], codec))
-    images, labels = toy_samples(TOY_SPEC, "train", np.array([5, 6], np.uint64))
-    for bit in range(0, 8 * len(message), 5):
-        damaged = bytearray(message)
-        damaged[bit // 8] ^= 1 << bit % 8
-        try:
-            batch = read_batch(bytes(damaged), TOY_SPEC).decode()
-        except DataLoss:
-            continue
-        assert batch.indices.tolist() == [5, 6]
-        assert np.array_equal(batch.images, images)
-        assert np.array_equal(batch.labels, labels)
-
-
-@given(data=st.binary(max_size=300))
-def test_any_bytes_are_a_batch_or_data_loss(data: bytes) -> None:
-    with suppress(DataLoss):
-        read_batch(data, TOY_SPEC).decode()
-
-
-@given(cut=st.integers(0, 2**16))
-def test_a_message_cut_short_is_data_loss(cut: int) -> None:
-    message = encode_batch(1, 2, np.array([5, 6], np.uint64), records_of([5, 6], Codec.RAW))
-    with pytest.raises(DataLoss):
-        read_batch(message[: cut % len(message)] or b"\x08", TOY_SPEC).decode()
-
-
-def test_another_spec_makes_of_the_same_bytes_data_loss() -> None:
-    message = encode_batch(1, 2, np.array([5, 6], np.uint64), records_of([5, 6], Codec.RAW))
-    for spec in (DatasetSpec(width=25, height=16), DatasetSpec(width=24, height=16, max_length=3)):
-        with pytest.raises(DataLoss):
-            read_batch(message, spec).decode()
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        ({"remainder": 9}, "remainder must be one of [0, 1, 2], got 9"),
+        ({"codec": 9}, "codec must be one of 2 (zstd), 3 (png), got 9"),
+        ({"codec": 0}, "codec must be one of 2 (zstd), 3 (png), got 0"),
+        ({"codec": 2, "ranks": 0}, "ranks must be in 1..65536, got 0"),
+    ],
+)
+def test_what_is_out_of_bounds_is_named(wrong: dict[str, int], problem: str) -> None:
+    message = pb.StreamBatchesRequest(**{"split": "train", "global_batch_size": 64, "ranks": 1, **wrong})  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match=re.escape(problem)):
+        request_of(message, DATASET, (Codec.ZSTD, Codec.PNG))
 
 
 @given(seed=NUMBERS, width=st.integers(16, 1024), max_length=st.integers(1, 16), count=st.integers(1, 2**48))
@@ -153,23 +96,19 @@ def test_a_data_set_and_its_message_are_each_others_inverse(seed: int, width: in
     assert codecs_of(read) == (Codec.ZSTD, Codec.RAW)
 
 
+def toy_records(indices: list[int], codec: Codec) -> Records:
+    source = ToySource()
+    try:
+        return source.read("train", np.array(indices, np.uint64), codec).result()
+    finally:
+        source.close()
+
+
 @pytest.mark.parametrize("codec", Codec)
 def test_samples_and_their_message_are_each_others_inverse(codec: Codec) -> None:
     indices = [3, 3, 900]
-    message = samples_message(indices, records_of(indices, codec), TOY_SPEC)
+    message = samples_message(indices, toy_records(indices, codec), TOY_SPEC)
     samples = samples_of(message, codec, TOY_SPEC)
     assert [sample.index for sample in samples] == indices
     images, _ = toy_samples(TOY_SPEC, "train", np.array(indices, np.uint64))
     assert np.array_equal([sample.image for sample in samples], images)
-
-
-def test_a_request_asks_for_the_steps_it_is_given() -> None:
-    dataset = Dataset(spec=TOY_SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)
-    address = StreamRequest(dataset=dataset, split="train", first_step=3, num_steps=9, global_batch_size=64)
-    request = request_message(address, range(5, 9))
-    assert (request.first_step, request.num_steps, request.split_count) == (5, 4, 1000)
-    assert request.fingerprint == TOY_FINGERPRINT
-
-
-def test_messages_are_parsed_by_protobufs_quick_implementation() -> None:
-    assert api_implementation.Type() == "upb"

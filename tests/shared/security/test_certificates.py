@@ -30,12 +30,12 @@ def office(tmp_path: Path) -> Office:
 
 def problem(cert: Path, key: Path) -> str:
     """The same for both sides."""
-    told = set()
+    messages = set()
     for of_server in (True, False):
         with pytest.raises(UsageError) as caught:
             read_certified_key(cert, key, of_server=of_server)
-        told.add(str(caught.value))
-    (line,) = told
+        messages.add(str(caught.value))
+    (line,) = messages
     assert "\n" not in line
     return line
 
@@ -58,7 +58,7 @@ def test_a_good_pair_is_read_with_its_names_and_its_end(office: Office) -> None:
     assert pair.expires.endswith("GMT")
 
 
-def test_a_chain_with_an_authority_between_and_words_around_it_is_read(tmp_path: Path) -> None:
+def test_a_chain_with_an_authority_between_and_comments_around_it_is_read(tmp_path: Path) -> None:
     between = trustme.CA().create_child_ca()
     cert, key = write_pair(tmp_path, "server", between.issue_cert("localhost"))
     cert.write_bytes("Für den Dienst\n".encode() + cert.read_bytes())
@@ -74,8 +74,8 @@ def test_a_certificate_out_of_its_time_is_refused(tmp_path: Path, make: object, 
 
 
 def test_a_key_of_another_certificate_is_refused(office: Office) -> None:
-    words = f"the key {office.client_key} does not belong to the certificate {office.cert}"
-    assert problem(office.cert, office.client_key).startswith(words)
+    message = f"the key {office.client_key} does not belong to the certificate {office.cert}"
+    assert problem(office.cert, office.client_key).startswith(message)
 
 
 def test_a_certificate_of_a_key_that_is_too_small_is_refused(tmp_path: Path) -> None:
@@ -122,8 +122,8 @@ def test_what_cannot_be_read_is_named(office: Office, tmp_path: Path) -> None:
 def test_a_key_that_everybody_can_read_is_warned_of(office: Office, caplog: pytest.LogCaptureFixture) -> None:
     office.key.chmod(0o644)
     read_certified_key(office.cert, office.key, of_server=True)
-    words = f"every user of this machine can read the key file {office.key}; close it: chmod 600 {office.key}"
-    assert caplog.messages == [words]
+    message = f"every user of this machine can read the key file {office.key}; close it: chmod 600 {office.key}"
+    assert caplog.messages == [message]
     office.key.chmod(0o640)
     read_certified_key(office.cert, office.key, of_server=True)
     assert len(caplog.messages) == 1

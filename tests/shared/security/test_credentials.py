@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import UsageError
 from shared.security.credentials import Access, Security, add_security_options, security_of
 from tests.certificates import TOKEN, Office, expired, write_pair
@@ -34,7 +34,7 @@ def test_options_say_the_same_again_for_another_process(security: Security) -> N
 
 
 @pytest.mark.parametrize(
-    ("given", "words"),
+    ("given", "message"),
     [
         (["--tls-ca", "c", "--tls-cert", "f"], "--tls-cert and --tls-key go together"),
         (["--tls-ca", "c", "--tls-key", "f"], "--tls-cert and --tls-key go together"),
@@ -43,8 +43,8 @@ def test_options_say_the_same_again_for_another_process(security: Security) -> N
         (["--insecure", "--token-file", "f", "--tls-ca", "c"], "without TLS"),
     ],
 )
-def test_halves_and_contradictions_are_refused(given: list[str], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_halves_and_contradictions_are_refused(given: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         security_of(parsed(*given), "a:1")
 
 
@@ -90,13 +90,13 @@ def test_nothing_is_sent_when_a_file_cannot_be_used(tmp_path: Path) -> None:
     office = Office(tmp_path)
     cert, key = write_pair(tmp_path, "old", expired(office.authority, "reader@test"))
     missing = tmp_path / "missing"
-    for security, words in (
+    for security, message in (
         (Security(tls_ca=missing), f"cannot read the certificate file {missing}: no such file or directory"),
         (Security(tls_ca=office.ca, tls_cert=cert, tls_key=key), "certificate has expired; renew it"),
         (Security(tls_ca=office.ca, tls_cert=cert, tls_key=office.key), "does not belong to the certificate"),
         (Security(token_file=missing), f"cannot read the token file {missing}"),
     ):
-        with pytest.raises(UsageError, match=words):
+        with pytest.raises(UsageError, match=message):
             connect("127.0.0.1:1", security=security)
 
 

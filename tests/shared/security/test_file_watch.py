@@ -15,7 +15,7 @@ def number_in(file: Path) -> int:
     return int(text)
 
 
-def test_a_change_is_seen_a_bad_one_is_told_once_and_nothing_is_read_without_one(
+def test_a_change_is_seen_a_bad_one_is_logged_once_and_nothing_is_read_without_one(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file, num_read = tmp_path / "number", 0

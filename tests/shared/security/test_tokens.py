@@ -29,7 +29,7 @@ def test_each_line_is_a_token(tmp_path: Path, text: str, tokens: tuple[str, ...]
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("", "is empty; write one with: openssl rand -hex 32"),
         (" \n\n", "is empty"),
@@ -41,10 +41,10 @@ def test_each_line_is_a_token(tmp_path: Path, text: str, tokens: tuple[str, ...]
         (f"==={GOOD}", "must be one token of letters"),
     ],
 )
-def test_what_is_no_token_is_refused(tmp_path: Path, text: str, words: str) -> None:
+def test_what_is_no_token_is_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "token"
     file.write_text(text)
-    with pytest.raises(UsageError, match=words) as caught:
+    with pytest.raises(UsageError, match=message) as caught:
         read_tokens(file)
     assert GOOD[:15] not in str(caught.value)
 

@@ -1,28 +1,61 @@
-"""How commands end and what they print while they run."""
+"""How commands end, what they refuse and what they print while they run."""
 
-import os
-import signal
+import argparse
+from collections.abc import Sequence
 
 import pytest
 
-from shared.system.command_line import uninterrupted
+from shared.errors import StreamingError, UsageError
+from shared.system import command_line
+from shared.system.command_line import CommandParser, natural, positive, progress, run
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_waits_for_the_end_of_an_uninterrupted_block(number: signal.Signals) -> None:
-    reached: list[str] = []
-    before = signal.signal(number, lambda *_: reached.append("handler"))
-    try:
-        with uninterrupted():
-            os.kill(os.getpid(), number)
-            reached.append("end of block")
-    finally:
-        signal.signal(number, before)
-    assert reached == ["end of block", "handler"]
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (UsageError("no such split"), 2, "tool: no such split\n"),
+        (StreamingError("the disk failed"), 1, "tool: the disk failed\n"),
+        (KeyboardInterrupt(), 130, "tool: interrupted\n"),
+    ],
+)
+def test_an_error_is_one_line_and_an_exit_code(
+    capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
+) -> None:
+    def main(_: Sequence[str]) -> int:
+        raise error
+
+    with pytest.raises(SystemExit) as ended:
+        run(main, "tool")
+    assert ended.value.code == code
+    assert capsys.readouterr().err == line
 
 
-def test_an_uninterrupted_block_leaves_the_handlers_as_they_were() -> None:
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with uninterrupted():
-        assert signal.getsignal(signal.SIGINT) != before[0]
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+@pytest.mark.parametrize("text", ["-1", "one", "1.5", ""])
+def test_counts_are_numbers(text: str) -> None:
+    for read in (natural, positive):
+        with pytest.raises(argparse.ArgumentTypeError, match="must be a number from"):
+            read(text)
+
+
+def test_zero_is_natural_and_not_positive() -> None:
+    assert natural("0") == 0
+    with pytest.raises(argparse.ArgumentTypeError, match="must be a number from 1, got '0'"):
+        positive("0")
+
+
+def test_a_mistyped_option_is_one_line_that_says_where_help_is(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = CommandParser(prog="tool")
+    parser.add_argument("--count", type=positive)
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--count", "0"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "tool: argument --count: must be a number from 1, got '0'; see tool --help\n"
+
+
+def test_without_a_terminal_progress_is_plain_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command_line, "PLAIN_INTERVAL_S", 0.0)
+    with progress("verify", 2000, "records") as advance:
+        advance(1500)
+    assert capsys.readouterr().err.startswith("verify: 1,500/2,000 records, ")

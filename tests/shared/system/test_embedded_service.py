@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.errors import Unavailable
 from shared.system.embedded_service import embedded_service
 from tests.datagen_server.processes import children, is_alive, wait_until
@@ -39,22 +39,22 @@ def test_it_is_gone_after_an_exception_too() -> None:
     assert children() == before
 
 
-def test_a_service_that_does_not_start_is_told_in_its_own_words() -> None:
-    words = r"did not start \(exit code 2\): .*count of split train must be"
-    with pytest.raises(Unavailable, match=words), embedded_service({"train": 0}):
+def test_a_service_that_does_not_start_is_reported_with_its_own_message() -> None:
+    message = r"did not start \(exit code 2\): .*count of split train must be"
+    with pytest.raises(Unavailable, match=message), embedded_service({"train": 0}):
         pass
 
 
-def test_a_service_that_dies_in_the_block_is_told_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_service_that_dies_in_the_block_is_logged_at_its_end(caplog: pytest.LogCaptureFixture) -> None:
     others = children()
     with embedded_service({"train": 100}, num_workers=1):
         (service,) = children() - others
         os.kill(service, signal.SIGKILL)
         # Until all its threads have ended; the first to end already looks like the end of the process.
         os.waitid(os.P_PID, service, os.WEXITED | os.WNOWAIT)
-    (told,) = caplog.messages
-    assert told.startswith("the embedded data set service ended by itself (exit code -9): ")
-    assert "serving test=10000 train=100" in told
+    (logged,) = caplog.messages
+    assert logged.startswith("the embedded data set service ended by itself (exit code -9): ")
+    assert "serving test=10000 train=100" in logged
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])

@@ -1,0 +1,52 @@
+"""Ctrl-C and SIGTERM stop a command in an orderly way, or wait."""
+
+import os
+import signal
+
+import pytest
+
+from shared.system.signals import stop_on_signal, uninterrupted
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_an_uninterrupted_block(number: signal.Signals) -> None:
+    reached: list[str] = []
+    before = signal.signal(number, lambda *_: reached.append("handler"))
+    try:
+        with uninterrupted():
+            os.kill(os.getpid(), number)
+            reached.append("end of block")
+    finally:
+        signal.signal(number, before)
+    assert reached == ["end of block", "handler"]
+
+
+def test_an_uninterrupted_block_leaves_the_handlers_as_they_were() -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with uninterrupted():
+        assert signal.getsignal(signal.SIGINT) != before[0]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_stops_and_the_second_has_its_usual_effect(number: signal.Signals) -> None:
+    reached: list[str] = []
+    before = signal.signal(number, lambda *_: reached.append("usual"))
+    try:
+        with stop_on_signal(lambda: reached.append("stop")) as received:
+            assert received == []
+            os.kill(os.getpid(), number)
+            assert received == [number]
+            os.kill(os.getpid(), number)
+    finally:
+        signal.signal(number, before)
+    assert reached == ["stop", "usual"]
+    assert received == [number]
+
+
+def test_without_a_signal_nothing_stops_and_the_handlers_are_restored() -> None:
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with stop_on_signal(lambda: pytest.fail("stopped")) as received:
+        pass
+    assert received == []
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
