@@ -177,7 +177,7 @@ class Manifest:
 
 
 def _fields(plan: Plan) -> dict[str, str]:
-    """Every field of the plan and of its spec as text: words as they are, everything else as canonical JSON."""
+    """Every field of the plan and of its spec as text: strings as they are, everything else as canonical JSON."""
     mapping = plan.to_mapping()
     fields = {**mapping.pop("spec"), **mapping}
     return {name: value if isinstance(value, str) else canonical_json(value) for name, value in fields.items()}

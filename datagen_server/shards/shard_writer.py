@@ -1,8 +1,8 @@
-"""Writes one shard: LMDB appends to a partial file, which gets the shard's name once it is whole and on the disk.
+"""Writes one shard: LMDB appends to a partial file, which gets the shard's name once it is complete and on the disk.
 
     .train-00000-of-00007.lmdb.4711-9f3a2c01.partial -> append ... -> sync -> rename to train-00000-of-00007.lmdb
 
-What surprises: the bytes of the file depend on where transactions end. They end after every `chunk_size(spec)` records,
+Note: the bytes of the file depend on where transactions end. They end after every `chunk_size(spec)` records,
 whoever rendered them and in whatever order, so the same records make the same file and a repaired shard is identical to
 the last byte. LMDB zeroes its pages (MDB_NOMEMINIT is off); the file depends on LMDB's version and the page size of the
 machine, the digest of the samples on neither.
