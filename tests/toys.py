@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.seeding import sample_key
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.batch import Batch, Records
@@ -20,13 +21,15 @@ TOY_FINGERPRINT = "0123456789abcdef" * 4
 class ToySource:
     """A `SampleSource` whose reads take `delay_s`; `num_cancelled` tells how many were cancelled before they began."""
 
-    codecs: tuple[Codec, ...] = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    codecs: tuple[Codec, ...] = tuple(Codec)
     kind = "toy"
+    is_rendered = False
 
     def __init__(
         self, spec: DatasetSpec = TOY_SPEC, counts: Mapping[str, int] = TOY_COUNTS, delay_s: float = 0.0
     ) -> None:
         self.dataset = Dataset(spec=spec, counts=counts, fingerprint=TOY_FINGERPRINT)
+        self.damage = DamageCounts()
         self._delay_s = delay_s
         self._pool = ThreadPoolExecutor(1, "toy")
         self.reads: list[Future[Records]] = []

@@ -6,8 +6,8 @@
 In an OCR LMDB sample i has the keys `image-%09d` (the PNG file) and `label-%09d` (its text) with number i + 1, and
 `num-samples` says how many there are. dict.txt holds the alphabet, a character a line, in the order of the classes.
 
-What surprises: OUT appears when all is written, and not before. Only leaf directories hold data files and they hold
-nothing else, for deep-text-recognition-benchmark takes every leaf directory below its root for an LMDB.
+Note: OUT appears when everything is written, and not before. Only leaf directories hold data files, and nothing else,
+because deep-text-recognition-benchmark reads every leaf directory below its root as an LMDB.
 """
 
 from collections.abc import Callable, Collection, Iterator

@@ -1,7 +1,6 @@
-"""The pages: `/`, `/samples`, `/metrics`, `/healthz`. Rendered here, with a few lines of script and nothing from
-elsewhere.
+"""The pages: `/`, `/samples`, `/metrics`, `/healthz`, rendered on the server, with a few lines of script of our own.
 
-Whoever asks for something odd gets one line of plain text that says what was wrong, and the right status.
+A request that cannot be answered gets one line of plain text that says what was wrong, and the right HTTP status.
 """
 
 import logging
@@ -13,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from prometheus_client.exposition import choose_encoder
 from werkzeug.exceptions import HTTPException
 
-from datagen_server.page import status_rows as status
+from datagen_server.page import status_rows
 from datagen_server.page.query_string import PAGE_SIZE, SamplesQuery, single_values
 from datagen_server.page.sample_browser import SampleReader
 from datagen_server.service.stream_metrics import ServiceMetrics
@@ -35,7 +34,9 @@ _HEADERS = {
 def status_app(source: SampleSource, metrics: ServiceMetrics, is_serving: Callable[[], bool]) -> Flask:
     """The pages of a server over `source`."""
     app = Flask(__name__)
-    app.jinja_env.globals.update(version=VERSION, dataset=source.dataset, kind=source.kind)
+    app.jinja_env.globals.update(
+        version=VERSION, dataset=source.dataset, kind=source.kind, is_rendered=source.is_rendered
+    )
     reader, started = SampleReader(source), monotonic()
 
     def index() -> str:
@@ -43,9 +44,9 @@ def status_app(source: SampleSource, metrics: ServiceMetrics, is_serving: Callab
         return render_template(
             "status.html",
             is_serving=is_serving(),
-            up=status.duration(monotonic() - started),
-            streams=status.stream_rows(metrics),
-            damaged=status.damaged_shards(metrics),
+            up=status_rows.duration(monotonic() - started),
+            streams=status_rows.stream_rows(metrics),
+            damaged=status_rows.damaged_shards(metrics),
         )
 
     def samples() -> str:
@@ -74,7 +75,7 @@ def _refuse(error: Exception) -> ResponseReturnValue:
 
 
 def _explain(error: Exception) -> ResponseReturnValue:
-    """What the framework refuses: unknown paths, other methods; and 500 for a mistake of ours, which it has logged."""
+    """What Flask refuses: unknown paths and other methods; and 500 for an error of ours, which Flask has logged."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only.
     response = _line(f"{error.name.lower()}; there are /, /samples, /metrics and /healthz, to GET", error.code or 500)
     if allowed := getattr(error, "valid_methods", None):

@@ -1,4 +1,4 @@
-"""The pages on a port of their own, in threads of their own."""
+"""The HTTP server of the pages: a port and threads of its own."""
 
 import threading
 from types import TracebackType
@@ -21,7 +21,7 @@ class PageServer:
     """A listening server of `app`, from `with` to the end of the block."""
 
     def __init__(self, app: "Flask", listen: ListenAddress) -> None:
-        """Raises `UsageError` when nobody could listen there."""
+        """Raises `UsageError` when it cannot listen there."""
         self._connections: dict[int, object] = {}
         socket = listen.bind()
         self.listen = ListenAddress(listen.host, socket.getsockname()[1])
@@ -49,9 +49,9 @@ class PageServer:
         self._thread.join()
 
     def _run(self) -> None:
-        """Like the library's own `run`, which has no end."""
+        """Like Waitress' own `run`, which cannot be stopped."""
         while not self._closing.is_set():
             wasyncore.loop(timeout=_CLOSING_CHECKS_S, map=self._connections, count=1)
-        # First those that answer: they end by waking this loop, through a pipe that must still be ours.
+        # The threads that answer first: they end by waking this loop, through a pipe that must still be open.
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._connections, ignore_all=True)

@@ -1,7 +1,7 @@
-"""Query strings, checked: each known key at most once, each number within its bounds, everything else refused by name.
+"""Query strings, checked: each known key at most once, each number within its bounds; an error names the key.
 
-What surprises: `int` is not asked. It takes " 7", "+7", "1_000" and digits of other scripts, and so many ways to write
-a number are as many ways to surprise a cache.
+Note: a number is not read by `int` alone, which accepts " 7", "+7", "1_000" and digits of other scripts. Here each
+number has one spelling.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""Samples for people to look at, from the very source that streams are served from, and never in the streams' way.
+"""Samples for people to look at, from the same source that streams are served from, with little effect on the streams.
 
-Each sample is read for itself, so that a damaged one shows as damaged among its neighbours. Two pages are read at a
-time and no more: who clicks fast, or in many windows, waits for himself and not the trainers for him.
+Each sample is read on its own, so that a damaged one is shown as damaged beside intact ones. At most two pages are read
+at a time: a person who clicks fast, or in many windows, waits, and the trainers do not.
 """
 
 import threading
@@ -56,7 +56,7 @@ class SampleReader:
         try:
             return [self._shown(index, read, deadline) for index, read in zip(query.indices, reads, strict=True)]
         except TookTooLong as error:
-            raise Unavailable(f"no samples within {_TIMEOUT_S:g} s: the streams are first; try again") from error
+            raise Unavailable(f"no samples within {_TIMEOUT_S:g} s: streams come first; try again") from error
         finally:
             for read in reads:
                 read.cancel()

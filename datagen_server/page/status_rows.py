@@ -1,4 +1,4 @@
-"""The service as a page shows it: one line for each open stream, the ranks that wait, the damaged shards."""
+"""The rows of the status page: one for each open stream, one for each damaged shard."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -6,8 +6,7 @@ from time import perf_counter
 
 from datagen_server.service.stream_metrics import ServiceMetrics, StreamMeter, Who
 
-MAX_ROWS = 128
-_WAITS_MOSTLY = 0.5
+_STARVED_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -28,19 +27,19 @@ class StreamRow:
     reader_share: float
     "Of the time: a batch waited for its reader."
     who: Who
-    "Who is waited for now."
+    "Who is slow now."
     lasted: str
     "For how long so far."
 
     @property
     def is_starved(self) -> bool:
         """Whether its reader waits for the service most of the time."""
-        return self.service_share > _WAITS_MOSTLY
+        return self.service_share > _STARVED_SHARE
 
 
 @dataclass(frozen=True)
 class DamagedShard:
-    """A shard of which records were found damaged when read."""
+    """A shard in which damaged records were read."""
 
     file: str
     healed: int
@@ -55,27 +54,27 @@ def stream_rows(metrics: ServiceMetrics) -> list[StreamRow]:
 
 def damaged_shards(metrics: ServiceMetrics) -> list[DamagedShard]:
     """Those with the most damage first."""
-    healed, refused = metrics.healer.healed.copy(), metrics.healer.refused.copy()
+    healed, refused = metrics.damage.healed.copy(), metrics.damage.refused.copy()
     return [DamagedShard(file, healed[file], refused[file]) for file, _ in (healed + refused).most_common()]
 
 
 def duration(seconds: float) -> str:
-    """As a person says it: 0.4 s, 12 s, 0:03:20."""
+    """As text: 0.4 s, 12 s, 0:03:20."""
     if seconds < 60:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     return str(timedelta(seconds=int(seconds)))
 
 
 def _row(meter: StreamMeter, now: float) -> StreamRow:
-    recent, waits, address = meter.recent(now), meter.waits(now), meter.address
+    recent, waits, request = meter.recent(now), meter.waits(now), meter.request
     return StreamRow(
-        split=address.split,
-        rank=address.rank,
-        ranks=address.ranks,
+        split=request.split,
+        rank=request.rank,
+        ranks=request.ranks,
         peer=meter.peer.partition(":")[2] or meter.peer,
-        epoch=address.epoch,
+        epoch=request.epoch,
         next_step=meter.next_step,
-        num_steps=address.rank_slice.num_steps,
+        num_steps=request.rank_slice.num_steps,
         images_per_s=recent.images_per_s,
         service_share=recent.service_share,
         reader_share=recent.reader_share,

@@ -1,8 +1,8 @@
-"""Who may call the service: its certificate, its callers' certificates, and the one place where tokens are checked.
+"""Authentication: the service's TLS certificate, its callers' certificates, and the check of bearer tokens.
 
-What surprises: health may be asked without a token, so that a container's probe needs no secret; with client
-certificates it too needs one, since nothing is heard before the handshake. A handshake that fails ends inside gRPC: it
-prints a line with the reason on standard error by itself, and nothing here hears of it.
+Note: a health check needs no token, so that a container's probe needs no secret. Where client certificates are
+required, it needs one too, because the handshake comes first. When a handshake fails, gRPC itself prints a line with
+the reason on standard error; nothing here is called.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ _HEALTH = "/grpc.health.v1.Health/"
 
 @dataclass(frozen=True, kw_only=True)
 class ServerSecurity:
-    """The files that `serve` was given; by default none: plain text, for anyone who reaches it."""
+    """The files that `serve` was given; by default none: plain text, for any caller."""
 
     cert: Path | None = None
     key: Path | None = None
@@ -49,7 +49,7 @@ class ServerSecurity:
         return self.cert is not None
 
     def open(self) -> "Authentication":
-        """What a server needs. Raises `UsageError` when the files cannot be used now; later only logs it."""
+        """Raises `UsageError` when the files cannot be used now; when they cannot be used later, that is logged."""
         checks = [] if self.token_file is None else [TokenCheck(self.token_file)]
         return Authentication(self._credentials(), checks)
 
@@ -59,7 +59,7 @@ class ServerSecurity:
         cert, key = self.cert, self.key
         files = [file for file in (cert, key, self.client_ca) if file is not None]
         watched = WatchedFiles(files, lambda: self._configuration(read_certified_key(cert, key, of_server=True)))
-        # One object for each content: gRPC asks at every handshake and changes over when it gets another.
+        # The same object until the files change: gRPC asks at every handshake and switches when it gets another one.
         return grpc.dynamic_ssl_server_credentials(
             watched.current(), watched.current, require_client_authentication=self.client_ca is not None
         )
@@ -73,7 +73,7 @@ class ServerSecurity:
 
 @dataclass(frozen=True)
 class Authentication:
-    """Keeps strangers out, as gRPC wants it: at the port and before each call."""
+    """What a gRPC server needs: credentials for its port, and interceptors that check each call."""
 
     credentials: grpc.ServerCredentials
     checks: Sequence["TokenCheck"]
@@ -103,9 +103,9 @@ class TokenCheck(grpc.ServerInterceptor):  # type: ignore[type-arg]
             return "no token came; pass --token-file with the service's token"
         value = given[0] if isinstance(given[0], str) else ""
         digest = _digest(value.removeprefix(SCHEME))
-        # All of them, whichever fits: how long this takes tells nothing.
-        fits = [hmac.compare_digest(digest, known) for known in self._digests.current()]
-        if len(given) == 1 and value.startswith(SCHEME) and any(fits):
+        # Every token is compared, so that the time this takes does not show which one matched.
+        matches = [hmac.compare_digest(digest, known) for known in self._digests.current()]
+        if len(given) == 1 and value.startswith(SCHEME) and any(matches):
             return None
         return "the token is not the service's; compare the two token files"
 

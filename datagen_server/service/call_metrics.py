@@ -1,7 +1,7 @@
-"""Every call counted under the names that gRPC dashboards know (go-grpc-prometheus), and the name of each request.
+"""Counts every call under the names that gRPC dashboards know (go-grpc-prometheus), and reads each call's request id.
 
-What surprises: the counting sees what the caller sees, refusals by other interceptors included, so it comes first among
-them. Calls of the health service are not counted: probes would drown the rest.
+Note: this must be the first interceptor, so that it counts what the caller sees, refusals by others included. Calls of
+the health service are not counted: there would be more probes than anything else.
 """
 
 import re
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def request_id(context: grpc.ServicerContext) -> str:
-    """What the caller named its request, or a name for it when the caller gave none that fits into a log."""
+    """The id that the caller gave its request, or a new one when there is none, or none that is safe in a log."""
     for key, value in context.invocation_metadata():
         if key == REQUEST_ID_KEY and isinstance(value, str) and _REQUEST_ID.fullmatch(value):
             return value
@@ -56,7 +56,7 @@ class CallCounter(grpc.ServerInterceptor):  # type: ignore[type-arg]
     def intercept_service(
         self, continuation: "Callable[[grpc.HandlerCallDetails], Handler | None]", details: grpc.HandlerCallDetails
     ) -> "Handler | None":
-        """The handler of a call, counting."""
+        """The handler of a call, wrapped so that it counts."""
         handler = continuation(details)
         _, service, method = details.method.split("/") if details.method.count("/") == 2 else ("", "", "")
         if handler is None or service != SERVICE or method not in _TYPES:
@@ -111,7 +111,7 @@ def _labels(method: str) -> tuple[str, str, str]:
 
 
 def _name(code: grpc.StatusCode | None) -> str:
-    """As gRPC for Go spells it, which dashboards look for: DataLoss, Canceled."""
+    """The status as gRPC for Go spells it, which dashboards expect: DataLoss, Canceled."""
     if code is None:
         return "Unknown"
     return "Canceled" if code is grpc.StatusCode.CANCELLED else code.name.title().replace("_", "")

@@ -1,4 +1,4 @@
-"""Asks a service for its health by gRPC's own protocol, `grpc.health.v1`."""
+"""A health check by gRPC's own protocol, `grpc.health.v1`."""
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -24,8 +24,8 @@ def check_health(target: str, security: Security = PLAIN) -> None:
                 answer = health_pb2_grpc.HealthStub(channel).Check(request, timeout=_TIMEOUT_S)
             except grpc.RpcError as error:
                 reason = reason_of(error)
-                words = f"no data set service answers at {part} ({reason}){security.tls_hint(reason)}"
-                raise Unavailable(words) from error
+                problem = f"no data set service answers at {part} ({reason}){security.tls_hint(reason)}"
+                raise Unavailable(problem) from error
         if answer.status != health_pb2.HealthCheckResponse.SERVING:
             status = health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
             raise Unavailable(f"the data set service at {part} says {status}")

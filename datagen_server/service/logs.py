@@ -1,8 +1,7 @@
-"""What the service writes down of itself: lines for people, or one JSON object a line for machines.
+"""The log of the service: lines for people, or one JSON object a line for machines.
 
-In JSON the facts of a stream are fields of their own: request_id, peer, split, epoch, rank, ranks, step. The request id
-is the one that the reader's own log has, so that both can be laid beside each other. Metadata is never logged whole:
-it may hold a token.
+In JSON the facts of a stream are fields of their own: request_id, peer, split, epoch, rank, ranks, step. The reader's
+own log has the same request id, so that both can be compared. gRPC metadata is never logged, since it may hold a token.
 """
 
 import logging
@@ -17,12 +16,11 @@ from pythonjsonlogger.json import JsonFormatter
 from datagen_server.service.stream_metrics import StreamMeter
 from shared.errors import StreamingError, status_of
 
-LOG_FORMATS = ("text", "json")
 _LOG = logging.getLogger(__name__)
 
 
 def start_logging(log_format: str) -> None:
-    """From now on everything goes to stderr, as `log_format` says: one of `LOG_FORMATS`."""
+    """Sends all log lines to stderr from now on; log_format: one of `settings.LOG_FORMATS`."""
     handler = logging.StreamHandler(sys.stderr)
     if log_format == "json":
         names = {"asctime": "time", "levelname": "level", "name": "logger"}
@@ -43,11 +41,11 @@ def log_refusal(error: StreamingError, peer: str, request_id: str) -> None:
 @contextmanager
 def logged(meter: StreamMeter) -> Iterator[None]:
     """One line when a stream opens and one when it closes."""
-    address, end = meter.address, "cancelled by its reader"
-    steps = address.steps
-    what = f"{address.split} epoch {address.epoch} rank {address.rank}/{address.ranks} for {meter.peer}"
+    request, end = meter.request, "cancelled by its reader"
+    steps = request.steps
+    what = f"{request.split} epoch {request.epoch} rank {request.rank}/{request.ranks} for {meter.peer}"
     what += f", request {meter.request_id},"
-    codec = address.codec.value
+    codec = request.codec.value
     _LOG.info("stream of %s opened: steps %d to %d, %s", what, steps.start, steps.stop, codec, extra=_facts(meter))
     try:
         yield
@@ -65,13 +63,13 @@ def logged(meter: StreamMeter) -> Iterator[None]:
 
 
 def _facts(meter: StreamMeter) -> dict[str, Any]:
-    address = meter.address
+    request = meter.request
     return {
         "request_id": meter.request_id,
         "peer": meter.peer,
-        "split": address.split,
-        "epoch": address.epoch,
-        "rank": address.rank,
-        "ranks": address.ranks,
+        "split": request.split,
+        "epoch": request.epoch,
+        "rank": request.rank,
+        "ranks": request.ranks,
         "step": meter.next_step,
     }

@@ -1,7 +1,7 @@
-"""The process around the servicer: listen, tell one's health, and leave in good order.
+"""The server process: listen, report health, drain at the end.
 
-Leaving: health turns NOT_SERVING, streams end before their next step, and calls that are still there after the grace
-time are cut. Readers go on elsewhere, or here after a restart: their cursor is with them.
+Draining: health becomes NOT_SERVING, streams end before their next step, and calls still open after the grace period
+are cancelled. Readers go on at another replica, or here after a restart: they keep their position themselves.
 """
 
 import logging
@@ -22,6 +22,7 @@ from datagen_server.page.page_server import PageServer
 from datagen_server.service.auth import Authentication, ServerSecurity
 from datagen_server.service.call_metrics import CallCounter
 from datagen_server.service.servicer import DatasetServicer
+from datagen_server.service.settings import DEFAULT_MAX_STREAMS
 from datagen_server.service.stream_metrics import ServiceMetrics
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.timed_source import TimedSource
@@ -29,31 +30,28 @@ from shared.protocol.messages import SERVICE
 from shared.system.listen_address import ListenAddress
 
 _LOG = logging.getLogger(__name__)
-DEFAULT_STREAMS = 128
-"By default. Each holds a thread for as long as it is open."
-MAX_STREAMS = 4096
 _SPARE_THREADS = 8
 _SPARE_CALLS = 64
 _GRACE_S = 5.0
 
 _OPTIONS = (
-    # Two servers started on one port by mistake would share it without a word.
+    # Two servers started on one port by mistake would share it without an error.
     ("grpc.so_reuseport", 0),
-    # Readers ping every 5 s; the default calls that an attack.
+    # Readers ping every 5 s; the default closes their connections.
     ("grpc.http2.min_ping_interval_without_data_ms", 1_000),
     ("grpc.http2.max_ping_strikes", 0),
-    # A reader whose machine is gone gives back its stream.
+    # A heartbeat: the stream of a reader whose machine is lost ends.
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # The largest honest request names 256 samples.
+    # The largest valid request has the indices of 256 samples.
     ("grpc.max_receive_message_length", 64 << 10),
     ("grpc.max_metadata_size", 8 << 10),
     ("grpc.absolute_max_metadata_size", 16 << 10),
-    # Who connects and then says nothing.
+    # Clients that connect and then send nothing.
     ("grpc.server_handshake_timeout_ms", 10_000),
     ("grpc.max_connection_idle_ms", 300_000),
-    # Streams go on over the old connection; the next one shows its certificate again.
+    # Open streams go on over the old connection; certificates are checked again for the next one.
     ("grpc.max_connection_age_ms", 3_600_000),
 )
 _CONNECTIONS_PER_STREAM = 4
@@ -66,28 +64,28 @@ class DatasetServer:
         self,
         source: SampleSource,
         listen: ListenAddress,
-        max_streams: int = DEFAULT_STREAMS,
+        max_streams: int = DEFAULT_MAX_STREAMS,
         authentication: Authentication | None = None,
     ) -> None:
         listen.check()
         authentication = authentication or ServerSecurity().open()
         self.is_serving = False
-        "Whether it takes requests: not before it has started, and not once it drains."
+        "Whether it takes requests: False before it has started, and once it drains."
         self.metrics = ServiceMetrics(source)
-        measured = TimedSource(source, self.metrics.registry)
-        self._servicer = DatasetServicer(measured, self.metrics, max_streams)
+        timed = TimedSource(source, self.metrics.registry)
+        self._servicer = DatasetServicer(timed, self.metrics, max_streams)
         self._health = health.HealthServicer(experimental_non_blocking=True)
         self._server = grpc.server(
             futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),
             handlers=[self._servicer.handler()],
             interceptors=[CallCounter(self.metrics.registry), *authentication.checks],
-            options=[*_OPTIONS, _most_connections(max_streams)],
+            options=[*_OPTIONS, _max_connections(max_streams)],
             maximum_concurrent_rpcs=max_streams + _SPARE_CALLS,
         )
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         port = self._server.add_secure_port(str(listen), authentication.credentials)
         self.listen = ListenAddress(listen.host, port)
-        "Where it really listens."
+        "Where it listens, with the real port."
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -102,16 +100,16 @@ class DatasetServer:
         self.drain()
 
     def drain(self, grace_s: float = _GRACE_S) -> None:
-        """Turns readers away in good order; returns when the last call has ended."""
+        """Ends all streams and refuses new calls; returns when the last call has ended."""
         self.is_serving = False
         self._health.enter_graceful_shutdown()
         self._servicer.drain()
         self._server.stop(grace_s).wait()
 
 
-def _most_connections(max_streams: int) -> tuple[str, int]:
-    # More are closed as they come. A bound on the calls of one connection would be answered with RST_STREAM, which says
-    # nothing: `maximum_concurrent_rpcs` refuses too many calls with a status.
+def _max_connections(max_streams: int) -> tuple[str, int]:
+    # Further connections are closed at once. A limit on the calls of one connection would end them with RST_STREAM, a
+    # code without a message; `maximum_concurrent_rpcs` refuses too many calls with a status.
     return "grpc.max_allowed_incoming_connections", max_streams * _CONNECTIONS_PER_STREAM + _SPARE_CALLS
 
 
@@ -124,22 +122,22 @@ def serve_until_stopped(
 ) -> int:
     """Serves until SIGTERM or the end of standard input (exit code 0) or Ctrl-C (130).
 
-    announce: called once it listens, with where it does and where the `page` is; by default it prints `listening on
-    HOST:PORT` and `metrics on HOST:PORT` on stdout. The page stays until the last stream has ended. A second signal
+    announce: called once it listens, with its address and that of the `page`; by default it prints `listening on
+    HOST:PORT` and `metrics on HOST:PORT` on stdout. The page answers until the last stream has ended. A second signal
     ends the process at once.
     """
-    # A signal must wake the main thread even if it comes just before, or to another thread: Python itself promises that
-    # only for this file descriptor.
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell)
+    # A signal must wake the main thread even if it comes just before the read, or to another thread: Python promises
+    # that only for this file descriptor.
+    stop_read, stop_write = os.pipe()
+    os.set_blocking(stop_write, False)
+    signal.set_wakeup_fd(stop_write)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _take_once)
+        signal.signal(number, _reset_handler)
     if stop_with_stdin:
-        threading.Thread(target=_tell_end_of_stdin, args=(tell,), daemon=True).start()
+        threading.Thread(target=_stop_at_end_of_stdin, args=(stop_write,), daemon=True).start()
     with page or nullcontext(), server:
         (announce or _announce)(server.listen, page.listen if page else None)
-        (reason,) = os.read(told, 1)
+        (reason,) = os.read(stop_read, 1)
         _LOG.info("draining")
     return 130 if reason == signal.SIGINT else 0
 
@@ -150,12 +148,12 @@ def _announce(listen: ListenAddress, metrics: ListenAddress | None) -> None:
         print(f"metrics on {metrics}", flush=True)
 
 
-def _take_once(number: int, _: FrameType | None) -> None:
+def _reset_handler(number: int, _: FrameType | None) -> None:
     signal.signal(number, signal.SIG_DFL)
 
 
-def _tell_end_of_stdin(tell: int) -> None:
+def _stop_at_end_of_stdin(stop_write: int) -> None:
     # Not through sys.stdin: its lock, held by this thread, would stop the interpreter from ending.
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    os.write(tell, bytes([signal.SIGTERM]))
+    os.write(stop_write, bytes([signal.SIGTERM]))

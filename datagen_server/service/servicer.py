@@ -1,7 +1,7 @@
-"""The contract's three calls: check, read, send. Errors of the tree end a call with their status, in one place.
+"""The three calls of the service: check, read, send. Errors of the tree end a call with their status, in one place.
 
-Requests and batches cross gRPC as bytes: a request that cannot be parsed gets a clear status that way, and images
-are copied once less in each direction.
+Requests and batches pass through gRPC as bytes: so a request that cannot be parsed gets a clear status, and images are
+copied once less in each direction.
 """
 
 import threading
@@ -12,7 +12,7 @@ import grpc
 
 from datagen_server.service.call_metrics import request_id
 from datagen_server.service.logs import log_refusal, logged
-from datagen_server.service.step_reader import StepReader
+from datagen_server.service.step_prefetch import StepPrefetcher
 from datagen_server.service.stream_metrics import ServiceMetrics
 from datagen_server.service.validation import parse, sample_indices, stream_request
 from datagen_server.sources.sample_source import SampleSource
@@ -24,7 +24,7 @@ _LONGEST_DETAILS = 500
 
 
 class DatasetServicer:
-    """Answers for one source. Keeps nothing between requests but the number of its streams, and counts."""
+    """Answers for one source. Keeps nothing between requests but the number of open streams, and the metrics."""
 
     def __init__(self, source: SampleSource, metrics: ServiceMetrics, max_streams: int) -> None:
         self._source, self._metrics = source, metrics
@@ -61,22 +61,22 @@ class DatasetServicer:
 
     def _stream_batches(self, data: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         with _statuses(context):
-            request = parse(pb.StreamBatchesRequest.FromString, data)
-            address = stream_request(request, self._source.dataset, self._source.codecs)
-            stream = self._metrics.stream(address, context.peer(), request_id(context))
-            with self._place(), stream as meter, logged(meter):
-                reader = StepReader(self._source, address)
-                if not context.add_callback(reader.cancel):
+            message = parse(pb.StreamBatchesRequest.FromString, data)
+            request = stream_request(message, self._source.dataset, self._source.codecs)
+            stream = self._metrics.stream(request, context.peer(), request_id(context))
+            with self._stream_slot(), stream as meter, logged(meter):
+                prefetcher = StepPrefetcher(self._source, request)
+                if not context.add_callback(prefetcher.cancel):
                     return
-                for step, message in reader:
+                for step, batch in prefetcher:
                     if self._draining.is_set():
                         raise Unavailable(f"the server drains; resume at step {step}")
                     meter.ready()
-                    yield message
-                    meter.sent(step, len(message))
+                    yield batch
+                    meter.sent(step, len(batch))
 
     @contextmanager
-    def _place(self) -> Iterator[None]:
+    def _stream_slot(self) -> Iterator[None]:
         if not self._free_streams.acquire(blocking=False):
             raise TooManyStreams(f"all {self._max_streams} streams are taken; try another replica, or later")
         try:

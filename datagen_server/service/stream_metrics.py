@@ -1,15 +1,17 @@
-"""What a running service knows of itself: its open streams, and its figures in Prometheus' form.
+"""The metrics of a running service: its open streams, and all figures in Prometheus' format.
 
-What surprises: a stream counts without a lock and without the Prometheus library, half a microsecond a step. Its own
-thread replaces plain values, and whoever scrapes adds up the streams of that moment. So a wait that still lasts counts
-already: a reader that has stalled for five minutes shows as five minutes, not as nothing until it comes back.
+Note: a stream counts without a lock and without the Prometheus library, in half a microsecond a step. Its own thread
+replaces plain values, and a scrape adds up the streams of that moment. So a wait counts while it lasts: a reader that
+has stalled for five minutes shows as five minutes, and not as nothing until it reads again.
 
-`who` in these figures says who was slow: "service" while a stream waits for its samples, "reader" while a batch waits
-to be taken. The trainer waits for the service in the first, the service for the trainer in the second.
+The label `who` says who was slow: "service" while a stream waits for its samples, "reader" while a batch waits to be
+taken by its reader.
+
+To add a figure: count it in `StreamMeter` without a lock, add it up in `_Totals`, and name it in `_stream_totals`.
 """
 
 import threading
-from collections import Counter as Tally
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
@@ -19,9 +21,7 @@ from typing import Literal, NamedTuple
 from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from datagen_server.shards.heal import Healer
-from datagen_server.sources.sample_source import SampleSource
-from datagen_server.sources.shard_source import ShardSource
+from datagen_server.sources.sample_source import DamageCounts, SampleSource
 from shared import VERSION
 from shared.protocol.request import StreamRequest
 
@@ -32,14 +32,16 @@ _MARK_EVERY_S = 10.0
 
 
 class Waits(NamedTuple):
-    """Who was slow for how long, until some moment."""
+    """Who was slow, and for how long, up to one moment."""
 
     who: Who
-    "Who is waited for now."
+    "Who is slow now."
     lasted_s: float
     "For how long so far."
     service_s: float
+    "In total."
     reader_s: float
+    "In total."
 
 
 @dataclass(frozen=True)
@@ -50,29 +52,30 @@ class Recent:
     service_share: float
     "Of the time: the reader waited for the service."
     reader_share: float
+    "Of the time: the service waited for the reader."
 
 
 class StreamMeter:
-    """One open stream: whose it is, where it is, who waits for whom. Written by its own thread, read by any."""
+    """The figures of one open stream: its reader, its position, who waits. Written by its own thread, read by any."""
 
-    def __init__(self, address: StreamRequest, peer: str, request_id: str) -> None:
-        self.address, self.peer, self.request_id = address, peer, request_id
-        self.next_step = address.first_step
+    def __init__(self, request: StreamRequest, peer: str, request_id: str) -> None:
+        self.request, self.peer, self.request_id = request, peer, request_id
+        self.next_step = request.first_step
         self.num_batches = self.num_bytes = 0
         self.opened_s = perf_counter()
-        # (the reader is waited for, since when, seconds of the service, seconds of the reader): replaced as one.
+        # (waiting for the reader, since when, seconds of the service, seconds of the reader): replaced as one value.
         self._waits = False, self.opened_s, 0.0, 0.0
         # (when, batches, seconds of the service, seconds of the reader), and the one before.
         self._mark = self._last_mark = self.opened_s, 0, 0.0, 0.0
 
     def ready(self) -> None:
-        """A batch is there: from now on its reader is waited for."""
+        """A batch is ready: from now on the stream waits for its reader."""
         now = perf_counter()
         _, since, service_s, reader_s = self._waits
         self._waits = True, now, service_s + now - since, reader_s
 
     def sent(self, step: int, num_bytes: int) -> None:
-        """The batch of `step` is on its way: from now on the service is waited for."""
+        """The batch of `step` was sent: from now on the reader waits for the service."""
         now = perf_counter()
         _, since, service_s, reader_s = self._waits
         reader_s += now - since
@@ -84,7 +87,7 @@ class StreamMeter:
             self._last_mark, self._mark = self._mark, (now, self.num_batches, service_s, reader_s)
 
     def waits(self, now: float) -> Waits:
-        """Until `now`, a `perf_counter()` read before this call: then later calls never tell less than earlier ones."""
+        """Up to `now`, a `perf_counter()` read before this call: so later calls never return less than earlier ones."""
         for_reader, since, service_s, reader_s = self._waits
         lasted_s = max(0.0, now - since)
         if for_reader:
@@ -92,30 +95,30 @@ class StreamMeter:
         return Waits("service", lasted_s, service_s + lasted_s, reader_s)
 
     def recent(self, now: float) -> Recent:
-        """Until `now`."""
+        """Up to `now`."""
         (then, num_batches, service_s, reader_s), waits = self._last_mark, self.waits(now)
         time_s = max(now - then, 1e-9)
-        num_images = (self.num_batches - num_batches) * self.address.rank_slice.batch_size
+        num_images = (self.num_batches - num_batches) * self.request.rank_slice.batch_size
         shares = ((total - before) / time_s for total, before in zip(waits[2:], (service_s, reader_s), strict=True))
         return Recent(num_images / time_s, *shares)
 
     @property
     def num_images(self) -> int:
         """Sent so far; the last batch of an epoch may be short."""
-        part, last = self.address.rank_slice, self.address.rank_slice.num_steps
+        part, last = self.request.rank_slice, self.request.rank_slice.num_steps
         short = part.batch_size - len(part.positions(last - 1)) if self.next_step == last and self.num_batches else 0
         return self.num_batches * part.batch_size - short
 
     @property
     def labels(self) -> tuple[str, str]:
         """Split and rank as Prometheus sees them."""
-        rank = self.address.rank
-        return self.address.split, str(rank) if rank < MAX_RANK_LABELS else f"{MAX_RANK_LABELS}+"
+        rank = self.request.rank
+        return self.request.split, str(rank) if rank < MAX_RANK_LABELS else f"{MAX_RANK_LABELS}+"
 
 
 @dataclass
 class _Totals:
-    """What the streams of one split and rank came to."""
+    """The sums over the streams of one split and rank."""
 
     batches: float = 0
     images: float = 0
@@ -133,16 +136,15 @@ class _Totals:
 
 
 class ServiceMetrics:
-    """The figures of one server over `source`, in a registry of their own; a `Collector` of those of its streams."""
+    """The metrics of one server over `source`, in a registry of their own; a `Collector` of those of its streams."""
 
     def __init__(self, source: SampleSource) -> None:
-        self.healer = source.healer if isinstance(source, ShardSource) else Healer(source.dataset)
-        "Counts damaged records; of a source without shards it stays at none."
+        self.damage = source.damage
         self._splits = tuple(source.dataset.counts)
         self._open: dict[int, StreamMeter] = {}
         self._closed: dict[tuple[str, str], _Totals] = {}
         self._lock = threading.Lock()
-        disable_created_metrics()  # type: ignore[no-untyped-call]  # Three of four series would be times at which counters began.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # Else three of four series are creation times.
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
@@ -151,9 +153,9 @@ class ServiceMetrics:
         self.registry.register(self)
 
     @contextmanager
-    def stream(self, address: StreamRequest, peer: str, request_id: str) -> Iterator[StreamMeter]:
+    def stream(self, request: StreamRequest, peer: str, request_id: str) -> Iterator[StreamMeter]:
         """Counts a stream for as long as it is open."""
-        meter = StreamMeter(address, peer, request_id)
+        meter = StreamMeter(request, peer, request_id)
         with self._lock:
             self._open[id(meter)] = meter
         try:
@@ -164,13 +166,13 @@ class ServiceMetrics:
                 self._closed.setdefault(meter.labels, _Totals()).add(meter, perf_counter())
 
     def open_streams(self) -> list[StreamMeter]:
-        """By split, rank, and who came first."""
+        """By split, rank, and time of opening."""
         with self._lock:
             meters = list(self._open.values())
-        return sorted(meters, key=lambda meter: (meter.address.split, meter.address.rank, meter.opened_s))
+        return sorted(meters, key=lambda meter: (meter.request.split, meter.request.rank, meter.opened_s))
 
     def collect(self) -> Iterator[Metric]:
-        """Of all streams until now, and of damaged records."""
+        """The figures of all streams up to now, and of damaged records."""
         with self._lock:
             now = perf_counter()
             meters = list(self._open.values())
@@ -179,7 +181,7 @@ class ServiceMetrics:
                 totals.setdefault(meter.labels, _Totals()).add(meter, now)
         yield from _stream_totals(totals)
         yield from _open_streams(meters, self._splits, now)
-        yield from _damage(self.healer)
+        yield from _damage(self.damage)
 
 
 def _stream_totals(totals: dict[tuple[str, str], _Totals]) -> Iterator[Metric]:
@@ -200,25 +202,25 @@ def _stream_totals(totals: dict[tuple[str, str], _Totals]) -> Iterator[Metric]:
 
 def _open_streams(meters: list[StreamMeter], splits: tuple[str, ...], now: float) -> Iterator[Metric]:
     num_open = GaugeMetricFamily("captcha_open_streams", "Streams that are open.", labels=["split"])
-    tally = Tally(meter.address.split for meter in meters)
+    by_split = Counter(meter.request.split for meter in meters)
     for split in splits:
-        num_open.add_metric([split], tally[split])
+        num_open.add_metric([split], by_split[split])
     labels = "split", "rank"
     epochs = GaugeMetricFamily("captcha_stream_epoch", "Epoch of the stream opened last.", labels=labels)
     steps = GaugeMetricFamily("captcha_stream_step", "Next step of the stream opened last.", labels=labels)
-    help_text = "How long the stream opened last has been waiting for who it waits for now."
+    help_text = "How long the current wait of the stream opened last has lasted, by who is slow."
     lasting = GaugeMetricFamily("captcha_stream_current_wait_seconds", help_text, labels=("who", *labels))
     for meter in {meter.labels: meter for meter in meters}.values():
         waits = meter.waits(now)
-        epochs.add_metric(meter.labels, meter.address.epoch)
+        epochs.add_metric(meter.labels, meter.request.epoch)
         steps.add_metric(meter.labels, meter.next_step)
         for who in ("service", "reader"):
             lasting.add_metric((who, *meter.labels), waits.lasted_s if waits.who == who else 0.0)
     yield from (num_open, epochs, steps, lasting)
 
 
-def _damage(healer: Healer) -> Iterator[Metric]:
-    healed, refused = healer.healed.total(), healer.refused.total()
+def _damage(damage: DamageCounts) -> Iterator[Metric]:
+    healed, refused = damage.healed.total(), damage.refused.total()
     yield CounterMetricFamily("captcha_corrupt_records", "Reads of damaged records.", healed + refused)
     yield CounterMetricFamily("captcha_healed_records", "Damaged records rendered again and served.", healed)
     yield CounterMetricFamily("captcha_refused_records", "Damaged records that could not be rendered again.", refused)

@@ -1,4 +1,4 @@
-"""Requests become values here, or are refused: nothing behind this module sees a message that was not checked."""
+"""Validation: a request message becomes a checked value here, or is refused; no other module reads request messages."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _T = TypeVar("_T")
 
 
 def parse(from_string: Callable[[bytes], _T], data: bytes) -> _T:
-    """The request in `data`; raises `InvalidRequest` when it is none."""
+    """The request in `data`; raises `InvalidRequest` when the bytes are no such message."""
     try:
         return from_string(data)
     except DecodeError as error:

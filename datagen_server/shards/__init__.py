@@ -1,5 +1,5 @@
-"""Samples at rest: LMDB shards that cannot be half-written, are never served wrong, and mend themselves.
+"""Stored samples: LMDB shards that are written atomically, checked on every read, and repaired.
 
-In the order of the data: record, work, write, materialize, manifest; then pages, file, opening, heal, source; and
-examine, repair, verify.
+Writing: record, render_chunk, shard_writer, materialize, manifest. Reading: lmdb_reader, shard_file, shard_cache, heal.
+Checking: record_scan, digest_cache, verify, repair.
 """

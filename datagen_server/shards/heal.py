@@ -1,4 +1,4 @@
-"""Renders damaged records again, or refuses by name when this renderer would draw other pixels."""
+"""Renders damaged records again, or refuses them when this renderer would draw other pixels."""
 
 import logging
 import threading
@@ -11,45 +11,43 @@ from numpy.typing import NDArray
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import Shard
+from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.spec import Dataset
 from shared.errors import DataLoss
 from shared.protocol.batch import label_of
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
 class Healer:
-    """Gives the samples of `dataset` whose records are damaged. Any number of threads may share it.
+    """Gives the samples of `dataset` whose records are damaged, and counts them in `damage`. Safe for many threads.
 
-    `healed` and `refused` count by shard file. Each count is logged whenever it doubles, so that a lost shard does not
-    flood the log.
+    Each count is logged whenever it doubles, so that a lost shard does not fill the log.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.healed: Counter[str] = Counter()
-        self.refused: Counter[str] = Counter()
-        self._dataset = dataset
+    def __init__(self, dataset: Dataset, damage: DamageCounts) -> None:
+        self._dataset, self._damage = dataset, damage
         self._lock = threading.Lock()
 
     @cached_property
     def own_fingerprint(self) -> str:
-        """Of this renderer; computed at the first damage, for it renders probe samples."""
+        """Of this renderer; computed at the first damage, because it renders probe samples."""
         return fingerprint(self._dataset.spec)
 
     @property
     def can_heal(self) -> bool:
-        """Whether this renderer draws the very pixels of the data set."""
+        """Whether this renderer draws the same pixels as the data set."""
         return self.own_fingerprint == self._dataset.fingerprint
 
     def sample(self, shard: Shard, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Image and label of a sample whose record is damaged; `DataLoss` naming shard and index when refused."""
         if not self.can_heal:
-            self._count(self.refused, shard, index, "refused; restore the file from a copy")
+            self._count(self._damage.refused, shard, index, "refused; restore the file from a copy")
             mine, theirs = self.own_fingerprint[:12], self._dataset.fingerprint[:12]
             problem = f"{shard.file}: the record of index {index} of {shard.split} is damaged or missing"
             reason = f"this renderer has fingerprint {mine}, the shards {theirs}"
             raise DataLoss(f"{problem} and cannot be rendered again: {reason}; restore the file from a copy")
-        self._count(self.healed, shard, index, "rendered again; verify --repair mends the file")
+        self._count(self._damage.healed, shard, index, "rendered again; verify --repair repairs the file")
         image, text = self._renderer.render(shard.split, index)
         return image, label_of(text, self._dataset.spec.alphabet, self._dataset.spec.max_length)
 
@@ -62,4 +60,4 @@ class Healer:
             counter[shard.file] += 1
             total = counter[shard.file]
         if total & (total - 1) == 0:
-            _log.warning("%s: damaged record of index %d %s (%d so far)", shard.file, index, outcome, total)
+            _LOG.warning("%s: damaged record of index %d %s (%d so far)", shard.file, index, outcome, total)

@@ -5,8 +5,8 @@ with SIGBUS, at any moment. A `pread` returns short or raises instead. It costs 
 30 kB a second on one core, checksums compared, against 270,000 through the map, unchecked (`bench_read`); and the pages
 read never count as the process's memory.
 
-What surprises: whatever a page says is believed only within bounds, and may still be wrong. A caller must check what it
-reads at the place it is told (records carry checksums).
+Note: what a page says is used only within bounds, and may still be wrong. A caller must check what it reads at the
+place given (records have checksums).
 
 The layout is that of LMDB 0.9 (`lmdb.open(..., lib_version=0)`) on a little-endian machine, one unnamed database; see
 "Page structure" in its `mdb.c`. Writing is left to LMDB.

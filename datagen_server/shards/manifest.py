@@ -3,7 +3,7 @@
     SHARDS/manifest.json             written last, in one step: its presence means "complete"
     SHARDS/train-00000-of-00007.lmdb one contiguous index range of one split
 
-What surprises: the plan (spec, counts, fingerprint, codec, shard size) is also inside every shard, under the key
+Note: the plan (spec, counts, fingerprint, codec, shard size) is also inside every shard, under the key
 `PLAN_KEY`, so shards made on several hosts need nothing but copying into one directory; `verify` writes the manifest.
 """
 
@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from shared.dataset.canonical_json import canonical_json
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss, UsageError
 from shared.protocol.codec import Codec
@@ -26,14 +27,14 @@ DEFAULT_CODEC = Codec.ZSTD
 DEFAULT_SHARD_SIZE = 8192
 MAX_SHARD_SIZE = 2**17
 MAX_SHARDS = 99_999
-"Of one split: what five digits in a file's name can count."
+"Of one split: five digits in a file's name."
 PLAN_KEY = b"manifest"
 _FORMAT = 1
 
 
 @dataclass(frozen=True)
 class Shard:
-    """A contiguous index range of one split, and the file it belongs into."""
+    """A contiguous index range of one split, and the name of its file."""
 
     file: str
     split: str
@@ -95,7 +96,7 @@ class Plan:
         """What `from_mapping` takes, ready for JSON."""
         return {
             "format": _FORMAT,
-            "spec": asdict(self.dataset.spec),
+            "spec": self.dataset.spec.to_mapping(),
             "counts": dict(self.dataset.counts),
             "fingerprint": self.dataset.fingerprint,
             "codec": self.codec.value,
@@ -104,7 +105,7 @@ class Plan:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Self:
-        """Raises `UsageError` for a plan of another format; unknown further keys are let be."""
+        """Raises `UsageError` for a plan of another format; further keys are ignored."""
         try:
             if values["format"] != _FORMAT:
                 raise UsageError(f"the shards have format {values['format']!r}, this version reads {_FORMAT}")
@@ -115,10 +116,13 @@ class Plan:
             raise UsageError(f"not the plan of a set of shards: {error!r}") from error
 
     def difference(self, other: "Plan") -> str:
-        """The first thing in which `other` differs, as 'name: theirs, not ours'; empty when they are equal."""
-        ours, theirs = ({**plan["spec"], **plan} for plan in (self.to_mapping(), other.to_mapping()))
-        names = [name for name in ours if name != "spec" and ours[name] != theirs[name]]
-        return f"{names[0]} {theirs[names[0]]}, not {ours[names[0]]}" if names else ""
+        """The first field in which `other` differs, as 'name theirs, not ours'; empty when they are equal."""
+        ours, theirs = _fields(self), _fields(other)
+        for name in sorted(ours.keys() | theirs.keys(), key=[*ours, *theirs].index):
+            our_value, their_value = ours.get(name, "unset"), theirs.get(name, "unset")
+            if our_value != their_value:
+                return f"{name} {their_value}, not {our_value}"
+        return ""
 
 
 @dataclass(frozen=True)
@@ -172,12 +176,19 @@ class Manifest:
             raise _damaged(path) from error
 
 
+def _fields(plan: Plan) -> dict[str, str]:
+    """Every field of the plan and of its spec as text: strings as they are, everything else as canonical JSON."""
+    mapping = plan.to_mapping()
+    fields = {**mapping.pop("spec"), **mapping}
+    return {name: value if isinstance(value, str) else canonical_json(value) for name, value in fields.items()}
+
+
 def _to_mapping(stored: StoredShard) -> dict[str, Any]:
     return {**asdict(stored.shard), "size_bytes": stored.size_bytes, "sha256": stored.sha256}
 
 
 def _checksum(body: Mapping[str, Any]) -> str:
-    """A manifest is as worth protecting as a shard: a flipped digit in it would condemn a whole shard."""
+    """Protects the manifest: one changed digit in it would make a whole shard look damaged."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

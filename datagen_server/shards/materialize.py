@@ -1,9 +1,9 @@
-"""Renders a data set into shards. Whatever ends it, finished shards stay, and running it again does only the rest.
+"""Renders a data set into shards. However it ends, finished shards stay, and running it again makes only the others.
 
-    survey the directory -> keep what is finished -> render chunks, write shards -> manifest, when all shards are there
+    survey the directory -> keep finished shards -> render chunks, write shards -> manifest, once all shards are there
 
-What surprises: the process that writes shards renders nothing. While one shard goes to the disk and is digested, the
-next is being filled.
+Note: the process that writes shards renders nothing. While one shard is written to the disk and hashed, the next is
+filled.
 """
 
 import os
@@ -16,21 +16,22 @@ from pathlib import Path
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS
 from datagen_server.shards.record_scan import finished
-from datagen_server.shards.render_chunk import Chunk, Rendered, Workers, chunk_of
+from datagen_server.shards.render_chunk import Chunk, Rendered, chunk_of, render_chunk
 from datagen_server.shards.shard_file import read_description
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
+from datagen_server.workers.executors import Workers
 from shared.errors import DataLoss, NotFound, UsageError
 from shared.system.atomic_file import remove_partial_files
 from shared.system.directory_lock import lock_directory, make_directory
 
 Found = dict[Shard, tuple[StoredShard, int]]
 OpenProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
-"Told how much there is to do, gives a function to call with how much was done."
+"Called with the total; gives the function to call with each amount done."
 
 
 @dataclass(frozen=True)
 class Materialized:
-    """What came of it."""
+    """The outcome."""
 
     digest: str
     "Of all samples; empty while shards are missing."
@@ -39,7 +40,7 @@ class Materialized:
     num_kept: int
     "Shards that had been finished before."
     num_missing: int
-    "Shards that belong to the set and are not there: no part of what was asked for."
+    "Shards of the set that are not there, because they were not asked for."
     num_samples: int
     "Samples written now."
 
@@ -60,7 +61,7 @@ def part_of(plan: Plan, splits: Collection[str], shard_range: range | None) -> t
 
 @contextmanager
 def quiet(_: int) -> Iterator[Callable[[int], None]]:
-    """The progress of a caller that does not care."""
+    """Shows no progress."""
     yield lambda _: None
 
 
@@ -71,10 +72,10 @@ def materialize(
     open_workers: Callable[[], AbstractContextManager[Workers]],
     open_progress: OpenProgress = quiet,
 ) -> Materialized:
-    """Writes what is not finished yet of `part` into `directory`, and the manifest once all shards of `plan` are there.
+    """Writes the unfinished shards of `part` into `directory`, and the manifest once all shards of `plan` are there.
 
-    open_workers, open_progress: entered only if there is work. Raises `UsageError` when the directory is something
-    else's.
+    open_workers, open_progress: entered only if there is work. Raises `UsageError` when the directory holds something
+    else.
     """
     make_directory(directory)
     with lock_directory(directory):
@@ -91,7 +92,7 @@ def materialize(
 
 
 def survey(directory: Path, plan: Plan) -> Found:
-    """What is finished; clears away what killed runs left. Raises `UsageError` when `directory` is something else's."""
+    """The finished shards; removes what killed runs left. Raises `UsageError` when `directory` holds something else."""
     names = sorted(os.listdir(directory))
     ours = {shard.file for shard in plan.shards}
     for name in names:
@@ -114,7 +115,7 @@ def write_manifest(directory: Path, plan: Plan, found: Found) -> str:
 
 
 def _complete(directory: Path, plan: Plan) -> Materialized | None:
-    """The answer when `directory` holds the whole set already."""
+    """The outcome when `directory` holds the complete set already; None otherwise."""
     if not (directory / MANIFEST_NAME).exists():
         return None
     manifest = Manifest.read(directory)
@@ -128,7 +129,7 @@ def _complete(directory: Path, plan: Plan) -> Materialized | None:
 
 
 def _check_same_plan(directory: Path, name: str, plan: Plan) -> None:
-    """A shard of another plan is never overwritten; one that cannot be made out is nobody's."""
+    """A shard of another plan is never overwritten; a file that is no readable shard is."""
     description = read_description(directory / name)
     difference = plan.difference(Plan.from_mapping(description)) if description else ""
     if difference:
@@ -144,7 +145,7 @@ def _make(
 ) -> Found:
     finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
     last: Future[StoredShard] | None = None
-    rendering = workers.render(_chunks(plan, todo))
+    rendering = workers.map(render_chunk, _chunks(plan, todo))
     with closing(rendering) as rendered, ThreadPoolExecutor(1) as finisher:
         for shard in todo:
             writer = ShardWriter(directory, plan, shard)

@@ -1,20 +1,20 @@
-"""Looks at every record of one shard: what `verify` reports, and what an interrupted `materialize` may keep."""
+"""Checks every record of one shard: what `verify` reports, and what an interrupted `materialize` may keep."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from datagen_server.shards import digest_cache as checked
+from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS, HEADER_BYTES, LABEL_OFFSET, sample_digest
 from datagen_server.shards.shard_file import ShardFile, read_description
-from shared.errors import DataLoss
+from shared.errors import DataLoss, UsageError
 from shared.protocol.codec import decode
 
 
 @dataclass(frozen=True)
-class Examined:
+class ScanResult:
     """What was found in one shard."""
 
     stored: StoredShard | None
@@ -24,48 +24,55 @@ class Examined:
     digest: int
     "The sum of the digests of the intact samples."
     intact: bool
-    "Every record is, and the shard's description of itself too."
+    "All records are intact, and so is the shard's description of itself."
 
 
-def examine(directory: Path, plan: Plan, shard: Shard) -> Examined:
-    """Looks at each record, then digests the file."""
+def scan(directory: Path, plan: Plan, shard: Shard) -> ScanResult:
+    """Checks each record, then computes the digest of the file."""
     path = directory / shard.file
     try:
-        damaged, digest = _look_at_records(ShardFile(path, plan, shard), plan)
+        damaged, digest = _scan_records(ShardFile(path, plan, shard), plan)
         intact = not damaged and described_digest(path, plan, shard) == digest
-        stored = StoredShard(shard, path.stat().st_size, checked.check(path, intact=intact))
+        stored = StoredShard(shard, path.stat().st_size, digest_cache.compute(path, intact=intact))
     except (OSError, DataLoss):
-        return Examined(None, tuple(shard.indices), 0, intact=False)
-    return Examined(stored, tuple(damaged), digest, intact)
+        return ScanResult(None, tuple(shard.indices), 0, intact=False)
+    return ScanResult(stored, tuple(damaged), digest, intact)
 
 
 def finished(directory: Path, plan: Plan, shard: Shard) -> tuple[StoredShard, int] | None:
-    """The entry and digest of a shard that is there as a whole; None when it must be made, or made again.
+    """The entry and digest of a shard that is complete and intact; None when it must be made, or made again.
 
-    A file was whole when it got a shard's name, and that was noted. Without a note all records are looked at.
+    A file was intact when it got a shard's name, and the digest cache says so. Where it has no entry, all records are
+    checked.
     """
     path = directory / shard.file
     digest = described_digest(path, plan, shard)
     if digest is None:
         return None
-    still_intact = checked.is_still_intact(path)
+    still_intact = digest_cache.is_still_intact(path)
     if still_intact is not None:
-        return (StoredShard(shard, path.stat().st_size, checked.sha256_of(path)), digest) if still_intact else None
-    examined = examine(directory, plan, shard)
-    return (examined.stored, digest) if examined.stored and examined.intact else None
+        stored = StoredShard(shard, path.stat().st_size, digest_cache.sha256_of(path)) if still_intact else None
+        return (stored, digest) if stored else None
+    result = scan(directory, plan, shard)
+    return (result.stored, digest) if result.stored and result.intact else None
 
 
 def described_digest(path: Path, plan: Plan, shard: Shard) -> int | None:
-    """The digest of the samples as the shard at `path` tells it; None when it does not tell, or is of another plan."""
+    """The digest of the samples as the shard at `path` states it.
+
+    None when the file has no readable description, or the description of another shard or plan.
+    """
     try:
         description = read_description(path)
-    except OSError:
+        if description is None or description["shard"] != shard.file:
+            return None
+        same_plan = not plan.difference(Plan.from_mapping(description))
+        return int(description["digest"], 16) if same_plan else None
+    except (OSError, UsageError, KeyError, TypeError, ValueError):
         return None
-    expected = {**plan.to_mapping(), "shard": shard.file}
-    return int(description["digest"], 16) if description and description.items() >= expected.items() else None
 
 
-def _look_at_records(file: ShardFile, plan: Plan) -> tuple[list[int], int]:
+def _scan_records(file: ShardFile, plan: Plan) -> tuple[list[int], int]:
     """The indices of damaged records, and the sum of the digests of the others."""
     digests = {index: _digest_of(file, plan, index) for index in file.shard.indices}
     damaged = [index for index, digest in digests.items() if digest is None]
@@ -73,7 +80,7 @@ def _look_at_records(file: ShardFile, plan: Plan) -> tuple[list[int], int]:
 
 
 def _digest_of(file: ShardFile, plan: Plan, index: int) -> int | None:
-    """None for a record that is not intact, or whose image, though stored as meant, cannot be decoded."""
+    """None for a record that is damaged, or whose image cannot be decoded although its checksum is right."""
     record = file.record(index)
     if record is None:
         return None

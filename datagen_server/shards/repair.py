@@ -1,4 +1,4 @@
-"""Writes a damaged shard anew: its intact records as they are, the damaged ones rendered again."""
+"""Rewrites a damaged shard: its intact records as they are, the damaged ones rendered again."""
 
 from functools import cached_property
 from pathlib import Path
@@ -6,14 +6,14 @@ from pathlib import Path
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS
-from datagen_server.shards.record_scan import Examined
+from datagen_server.shards.record_scan import ScanResult
 from datagen_server.shards.render_chunk import chunk_of, render_chunk
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 
 
 class Repair:
-    """Mends the shards of one directory."""
+    """Repairs the shards of one directory."""
 
     def __init__(self, directory: Path, plan: Plan) -> None:
         self._directory, self._plan = directory, plan
@@ -23,21 +23,21 @@ class Repair:
         """Whether this renderer draws the very pixels of the shards."""
         return fingerprint(self._plan.dataset.spec) == self._plan.dataset.fingerprint
 
-    def rewrite(self, shard: Shard, examined: Examined) -> tuple[StoredShard, int] | None:
-        """The mended shard and the digest of its samples; None when records are lost and cannot be rendered."""
-        if examined.damaged and not self.can_render:
+    def rewrite(self, shard: Shard, result: ScanResult) -> tuple[StoredShard, int] | None:
+        """The repaired shard and the digest of its samples; None when records are lost and cannot be rendered."""
+        if result.damaged and not self.can_render:
             return None
         writer = ShardWriter(self._directory, self._plan, shard)
         try:
-            digest = self._fill(writer, shard, examined)
+            digest = self._fill(writer, shard, result)
         except BaseException:
             writer.abandon()
             raise
         return writer.finish(digest), digest
 
-    def _fill(self, writer: ShardWriter, shard: Shard, examined: Examined) -> int:
-        file = ShardFile(self._directory / shard.file, self._plan, shard) if examined.stored else None
-        damaged, digest = set(examined.damaged), examined.digest
+    def _fill(self, writer: ShardWriter, shard: Shard, result: ScanResult) -> int:
+        file = ShardFile(self._directory / shard.file, self._plan, shard) if result.stored else None
+        damaged, digest = set(result.damaged), result.digest
         size = chunk_size(self._plan.dataset.spec)
         for start in range(0, shard.count, size):
             records: list[bytes | memoryview] = []

@@ -1,28 +1,34 @@
-"""The open shards of a source: opened at first use, their digest compared, the oldest let go when they are too many."""
+"""A cache of open shards: opened at first use, with their digest compared; the least recently used closed first.
+
+Not a library's cache: those are written in Python and not safe for threads, and every batch looks up its shards here.
+"""
 
 import logging
 import os
 import threading
+from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 
-from datagen_server.shards import digest_cache as checked
+from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import Plan, StoredShard
 from datagen_server.shards.shard_file import Identity, ShardFile, identity
 from shared.errors import DataLoss, Unavailable
 
-_log = logging.getLogger(__name__)
+_LOG = logging.getLogger(__name__)
 
 
-class OpenShards:
-    """Gives open shards by their manifest entry. Any number of threads may share it.
+class ShardCache:
+    """Gives open shards by their manifest entry, at most `max_open` at a time. Any number of threads may share it.
 
-    A file whose size or digest is wrong is opened all the same and the log says so: its records prove themselves.
+    A file whose size or digest is wrong is opened all the same, with a line in the log: each record has a checksum.
     """
 
     def __init__(self, directory: Path, plan: Plan, max_open: int) -> None:
         self._directory, self._plan, self._max_open = directory, plan, max_open
-        self._files: dict[str, ShardFile] = {}
-        self._checked: dict[str, Identity | None] = {}
+        self._files: OrderedDict[str, ShardFile] = OrderedDict()
+        "The least recently used first."
+        self._compared: dict[str, Identity | None] = {}
         self._lock = threading.Lock()
         self._closed = False
 
@@ -31,11 +37,16 @@ class OpenShards:
 
         Raises `Unavailable` after `close`.
         """
+        # Without the lock, which is held while a file is hashed.
         file = self._files.get(stored.shard.file)
-        return file or self._open(stored)
+        if file is None:
+            return self._open(stored)
+        with suppress(KeyError):  # Closed by another thread in this moment.
+            self._files.move_to_end(stored.shard.file)
+        return file
 
     def renew(self, stored: StoredShard) -> None:
-        """Called after damage: opens the file anew next time if somebody has replaced or mended it since."""
+        """Called after damage: the file is opened again at its next use if it has been replaced or changed since."""
         name = stored.shard.file
         with self._lock:
             file = self._files.get(name)
@@ -43,7 +54,7 @@ class OpenShards:
                 del self._files[name]
 
     def close(self) -> None:
-        """Lets go of all files; each closes when the reads under way are done with it."""
+        """Removes all files; each is closed when the reads under way no longer need it."""
         with self._lock:
             self._closed = True
             self._files.clear()
@@ -59,29 +70,29 @@ class OpenShards:
             try:
                 file = ShardFile(path, self._plan, stored.shard)
             except OSError:
-                self._check_once(path, stored, None)
+                self._compare_once(path, stored, None)
                 return None
-            self._check_once(path, stored, file.identity)
+            self._compare_once(path, stored, file.identity)
             while len(self._files) >= self._max_open:
-                del self._files[next(iter(self._files))]
+                self._files.popitem(last=False)
             self._files[name] = file
             return file
 
-    def _check_once(self, path: Path, stored: StoredShard, found: Identity | None) -> None:
-        """Logs what is wrong with a file, unless this very file has been looked at before."""
-        if self._checked.get(path.name, ()) != found:
-            self._checked[path.name] = found
-            if problem := damage(path, stored):
-                _log.warning("%s %s; its records are checked one by one; run verify --repair", path.name, problem)
+    def _compare_once(self, path: Path, stored: StoredShard, found: Identity | None) -> None:
+        """Logs how a file differs from the manifest, unless this same file has been compared before."""
+        if self._compared.get(path.name, ()) != found:
+            self._compared[path.name] = found
+            if problem := difference(path, stored):
+                _LOG.warning("%s %s; its records are checked one by one; run verify --repair", path.name, problem)
 
 
-def damage(path: Path, stored: StoredShard) -> str:
-    """How the file at `path` differs from what the manifest says of it; empty when it does not."""
+def difference(path: Path, stored: StoredShard) -> str:
+    """How the file at `path` differs from its entry in the manifest; empty when it does not."""
     try:
         size = path.stat().st_size
         if size != stored.size_bytes:
             return f"has {size} bytes, the manifest says {stored.size_bytes}"
-        if checked.sha256_of(path) != stored.sha256:
+        if digest_cache.sha256_of(path) != stored.sha256:
             return "has another SHA-256 than the manifest says"
     except OSError as error:
         return f"cannot be opened: {error.strerror}"

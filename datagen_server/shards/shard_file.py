@@ -1,7 +1,7 @@
 """One open shard: where each record lies, and the record itself, checked.
 
-What surprises: nothing here raises for damage. A record that is missing, cut off, unreadable or changed is simply not
-there, and the caller decides whether to render it again or to refuse.
+Note: nothing here raises for damage. A record that is missing, cut off, unreadable or changed is returned as missing,
+and the caller decides whether to render it again or to refuse it.
 """
 
 import os
@@ -27,7 +27,7 @@ Identity = tuple[int, int, int, int]
 
 
 class ShardFile:
-    """A shard opened for reading; any number of threads may share it. It closes when nobody holds it any more.
+    """A shard opened for reading; any number of threads may share it. It is closed when nothing refers to it any more.
 
     Keeps 12 bytes for each record whose place it has learned, so that a known place costs no look-up.
     Raises `OSError` when there is no such file.
@@ -117,7 +117,7 @@ def open_tree(fd: int) -> Tree | None:
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
-    """What the shard at `path` says about itself (see `write.seal`); None when it cannot be made out."""
+    """What the shard at `path` says about itself (see `shard_writer.seal`); None when it cannot be read."""
     fd = os.open(path, os.O_RDONLY)
     try:
         tree = open_tree(fd)

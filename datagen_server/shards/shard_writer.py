@@ -1,8 +1,8 @@
-"""Writes one shard: LMDB appends to a partial file, which gets the shard's name once it is whole and on the disk.
+"""Writes one shard: LMDB appends to a partial file, which gets the shard's name once it is complete and on the disk.
 
     .train-00000-of-00007.lmdb.4711-9f3a2c01.partial -> append ... -> sync -> rename to train-00000-of-00007.lmdb
 
-What surprises: the bytes of the file depend on where transactions end. They end after every `chunk_size(spec)` records,
+Note: the bytes of the file depend on where transactions end. They end after every `chunk_size(spec)` records,
 whoever rendered them and in whatever order, so the same records make the same file and a repaired shard is identical to
 the last byte. LMDB zeroes its pages (MDB_NOMEMINIT is off); the file depends on LMDB's version and the page size of the
 machine, the digest of the samples on neither.
@@ -18,7 +18,7 @@ from typing import Any
 import lmdb
 import xxhash
 
-from datagen_server.shards import digest_cache as checked
+from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard, StoredShard
 from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
 from shared.dataset.spec import DatasetSpec
@@ -76,7 +76,7 @@ class ShardWriter:
             raise write_error(self._path, error) from error
         finally:
             self.abandon()
-        return StoredShard(self._shard, self._path.stat().st_size, checked.check(self._path, intact=True))
+        return StoredShard(self._shard, self._path.stat().st_size, digest_cache.compute(self._path, intact=True))
 
     def abandon(self) -> None:
         """Removes what was written, unless it is finished."""

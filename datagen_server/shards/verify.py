@@ -1,8 +1,9 @@
-"""Looks at every record in a directory of shards, names what is damaged, repairs it on request, and joins parts.
+"""Checks every record in a directory of shards, lists the damaged ones, repairs them on request, and joins parts.
 
-Where there is no manifest yet but all shards are, made on several hosts and copied together, a clean result writes it.
+Where all shards are there but no manifest, because several hosts made them, `verify` writes the manifest if all are
+intact.
 
-What surprises: repair rewrites the whole shard, from its intact records and newly rendered ones. Equal records in equal
+Note: repair rewrites the whole shard, from its intact records and newly rendered ones. Equal records in equal
 order make equal files, so the result is what it was, byte for byte. Only another version of LMDB or Zstandard makes
 another file of the same samples, and then the manifest is brought up to date.
 """
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.materialize import Found, OpenProgress, quiet, write_manifest
-from datagen_server.shards.record_scan import Examined, examine
+from datagen_server.shards.record_scan import ScanResult, scan
 from datagen_server.shards.repair import Repair
 from datagen_server.shards.shard_file import read_description
 from shared.errors import DataLoss, StreamingError, UsageError
@@ -32,7 +33,7 @@ class Finding:
 
     shard: Shard
     indices: tuple[int, ...]
-    "Whose records are damaged or missing; empty when only bytes outside of all records are changed."
+    "Of the records that are damaged or missing; empty when only bytes outside of all records have changed."
     repaired: bool
 
     @property
@@ -56,7 +57,7 @@ class Verified:
     digest: str
     "Of all samples; empty while damage remains."
     joined: bool
-    "The manifest was missing and has been written."
+    "Whether the manifest was missing and has been written."
 
     @property
     def num_damaged(self) -> int:
@@ -80,8 +81,8 @@ def verify(
         manifest = _manifest(directory, repair)
         plan = manifest.plan if manifest else _plan_of_parts(directory)
         with open_progress(sum(shard.count for shard in plan.shards)) as advance:
-            mender = Repair(directory, plan) if repair else None
-            found, findings = _examine_all(directory, plan, manifest, mender, advance)
+            repairer = Repair(directory, plan) if repair else None
+            found, findings = _scan_all(directory, plan, manifest, repairer, advance)
         digest = ""
         if len(found) == len(plan.shards):
             digest = _update_manifest(directory, plan, manifest, found)
@@ -89,35 +90,35 @@ def verify(
     return Verified(num_records, len(plan.shards), tuple(findings), digest, joined=bool(digest) and manifest is None)
 
 
-def _examine_all(
+def _scan_all(
     directory: Path, plan: Plan, manifest: Manifest | None, repair: Repair | None, advance: Callable[[int], None]
 ) -> tuple[Found, list[Finding]]:
-    """What is whole in the end, and what was not at first."""
+    """The shards that are intact in the end, and the damage that was found."""
     listed = dict(zip(plan.shards, manifest.shards, strict=True)) if manifest else {}
     found: Found = {}
     findings = []
     with ThreadPoolExecutor(min(_MAX_THREADS, num_cores())) as threads:
-        results = threads.map(partial(examine, directory, plan), plan.shards)
-        for shard, examined in zip(plan.shards, results, strict=True):
-            whole = _whole(examined, listed.get(shard))
-            if not whole:
-                whole = repair.rewrite(shard, examined) if repair else None
-                findings.append(Finding(shard, examined.damaged, repaired=whole is not None))
-            if whole:
-                found[shard] = whole
+        results = threads.map(partial(scan, directory, plan), plan.shards)
+        for shard, result in zip(plan.shards, results, strict=True):
+            finished = _finished(result, listed.get(shard))
+            if not finished:
+                finished = repair.rewrite(shard, result) if repair else None
+                findings.append(Finding(shard, result.damaged, repaired=finished is not None))
+            if finished:
+                found[shard] = finished
             advance(shard.count)
     return found, findings
 
 
-def _whole(examined: Examined, listed: StoredShard | None) -> tuple[StoredShard, int] | None:
-    """The shard's entry and digest if all is well with it, the manifest's word included."""
-    if examined.stored and examined.intact and listed in (None, examined.stored):
-        return examined.stored, examined.digest
+def _finished(result: ScanResult, listed: StoredShard | None) -> tuple[StoredShard, int] | None:
+    """The shard's entry and digest if it is intact and as `listed` in the manifest (None: not listed)."""
+    if result.stored and result.intact and listed in (None, result.stored):
+        return result.stored, result.digest
     return None
 
 
 def _manifest(directory: Path, repair: bool) -> Manifest | None:
-    """None when there is none, or when it is damaged and may be written anew."""
+    """None when there is none, or when it is damaged and `repair` may write it again."""
     if not (directory / MANIFEST_NAME).exists():
         return None
     try:
@@ -129,9 +130,10 @@ def _manifest(directory: Path, repair: bool) -> Manifest | None:
 
 
 def _plan_of_parts(directory: Path) -> Plan:
-    """The plan that all shards in `directory` tell, once all of them are there."""
+    """The plan that all shards in `directory` state, once all of them are there."""
     names = sorted(path.name for path in directory.iterdir() if path.name.endswith(SHARD_SUFFIX))
-    plans = {name: Plan.from_mapping(told) for name in names if (told := read_description(directory / name))}
+    descriptions = {name: read_description(directory / name) for name in names}
+    plans = {name: Plan.from_mapping(description) for name, description in descriptions.items() if description}
     if not plans:
         raise UsageError(f"{directory} holds no shards; name a directory that materialize has written to")
     first_name, plan = next(iter(plans.items()))
@@ -146,7 +148,7 @@ def _plan_of_parts(directory: Path) -> Plan:
 
 
 def _update_manifest(directory: Path, plan: Plan, manifest: Manifest | None, found: Found) -> str:
-    """Writes it where it is missing or says otherwise; returns the digest of all samples."""
+    """Writes the manifest if it is missing or differs; returns the digest of all samples."""
     if manifest and all(found[stored.shard][0] == stored for stored in manifest.shards):
         return manifest.digest
     return write_manifest(directory, plan, found)

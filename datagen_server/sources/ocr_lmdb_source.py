@@ -4,7 +4,7 @@
     DIR/train/data.mdb, DIR/test/data.mdb  a split for each directory
     DIR/dict.txt                           optional: the alphabet; otherwise the characters that occur, sorted
 
-What surprises: opening reads every label and digests the files, for the alphabet and the fingerprint are facts about
+Note: opening reads every label and digests the files, for the alphabet and the fingerprint are facts about
 all samples: some seconds for each million labels, one for each gigabyte. Images are decoded on every read, and all must
 have the size of the first. Resizing would be a choice, and it is the owner's.
 """
@@ -14,7 +14,7 @@ import io
 import os
 import weakref
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +23,12 @@ from PIL import Image
 
 from datagen_server.exporting.export import DATA_NAME, DICTIONARY_NAME, NUM_SAMPLES_KEY, image_key, label_key
 from datagen_server.shards.lmdb_reader import Entry, Tree
+from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.spec import Dataset, DatasetSpec
-from shared.errors import DataLoss, StreamingError, UsageError
+from shared.errors import DataLoss, Unavailable, UsageError
 from shared.protocol.batch import Records, label_of
 from shared.protocol.codec import Codec, encode
+from shared.system.cpu_limit import num_cores
 
 _FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP")
 _MAX_VALUE_BYTES = 2**26
@@ -46,8 +48,9 @@ def ocr_lmdb_splits(directory: Path) -> Mapping[str, Path]:
 class OcrLmdbSource:
     """Serves the OCR LMDBs in `directory`; raises `UsageError` naming the first thing that cannot be served."""
 
-    codecs = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    codecs = tuple(Codec)
     kind = "ocr-lmdb"
+    is_rendered = False
 
     def __init__(self, directory: Path) -> None:
         paths = ocr_lmdb_splits(directory)
@@ -59,18 +62,21 @@ class OcrLmdbSource:
         digests = [spec.digest(), *(f"{split} {file.sha256()}" for split, file in self._files.items())]
         fingerprint = hashlib.sha256("\n".join(digests).encode()).hexdigest()
         self.dataset = Dataset(spec=spec, counts=counts, fingerprint=fingerprint)
+        self.damage = DamageCounts()
+        self._readers = ThreadPoolExecutor(num_cores(), "read-ocr-lmdb")
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
-        """See `SampleSource`; the future is done."""
-        future: Future[Records] = Future()
+        """See `SampleSource`."""
         try:
-            future.set_result(self._read(self._files[split], indices, codec))
-        except StreamingError as error:
-            future.set_exception(error)
-        return future
+            return self._readers.submit(self._read, self._files[split], indices, codec)
+        except RuntimeError:
+            failed: Future[Records] = Future()
+            failed.set_exception(Unavailable("the OCR LMDB has been closed"))
+            return failed
 
     def close(self) -> None:
-        """Lets go of the files."""
+        """Closes the files; reads under way are finished, later ones raise `Unavailable`."""
+        self._readers.shutdown()
         for file in self._files.values():
             file.close()
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.rendering.renderer import CaptchaRenderer
+from datagen_server.sources.sample_source import DamageCounts
 from datagen_server.workers.pool import WorkerPool
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import Unavailable
@@ -25,11 +26,13 @@ _W = TypeVar("_W")
 class RenderedSource:
     """A `SampleSource` that renders in `num_workers` processes. A worker may die: its work is done again."""
 
-    codecs = (Codec.RAW, Codec.ZSTD, Codec.PNG)
+    codecs = tuple(Codec)
     kind = "rendered"
+    is_rendered = True
 
     def __init__(self, spec: DatasetSpec, counts: Mapping[str, int], num_workers: int) -> None:
         self.dataset = Dataset(spec=spec, counts=counts, fingerprint=fingerprint(spec))
+        self.damage = DamageCounts()
         self._pool = WorkerPool(num_workers, partial(_renderer, spec), ahead=2)
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
@@ -82,8 +85,8 @@ def _failed(error: Exception) -> "Future[_Chunk]":
     return future
 
 
-class _Whole(Future[_T]):
-    """Of several futures; cancelled, it cancels those that have not begun."""
+class _Combined(Future[_T]):
+    """The future of several others; when cancelled, it cancels those that have not begun."""
 
     def __init__(self, parts: Sequence["Future[Any]"]) -> None:
         super().__init__()
@@ -99,7 +102,7 @@ class _Whole(Future[_T]):
 def _when_all(parts: Sequence["Future[_T]"], combine: Callable[[Sequence[_T]], _W]) -> "Future[_W]":
     """A future of the combined results of `parts`, without a thread that waits for them."""
     left = list(parts)
-    whole: Future[_W] = _Whole(left)
+    combined: Future[_W] = _Combined(left)
     lock = threading.Lock()
     num_left = len(left)
 
@@ -110,13 +113,13 @@ def _when_all(parts: Sequence["Future[_T]"], combine: Callable[[Sequence[_T]], _
             if num_left:
                 return
         try:
-            if whole.set_running_or_notify_cancel():
-                whole.set_result(combine([part.result() for part in left]))
+            if combined.set_running_or_notify_cancel():
+                combined.set_result(combine([part.result() for part in left]))
         except Exception as error:
-            whole.set_exception(error)
+            combined.set_exception(error)
         finally:
-            left.clear()  # The parts know this function: a cycle, in which their results would stay for long.
+            left.clear()  # The parts refer to this function: a cycle, which would keep their results for long.
 
     for part in parts:
         part.add_done_callback(count)
-    return whole
+    return combined

@@ -1,10 +1,12 @@
-"""Where samples come from: the one protocol that the renderer and the LMDB shards both keep.
+"""The protocol of every source of samples, whether they are rendered or stored.
 
-The law, checked by one contract suite over all sources: the same split and index give the same pixels and label, from
-every source, in any order, alone or in company.
+What must hold, checked by one contract suite over all sources: the same split and index give the same pixels and label,
+from every source, in any order, alone or in a batch.
 """
 
+from collections import Counter
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +16,17 @@ from shared.dataset.spec import Dataset
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
 
-__all__ = ["Records", "SampleSource"]
+__all__ = ["DamageCounts", "Records", "SampleSource"]
+
+
+@dataclass(frozen=True, eq=False)
+class DamageCounts:
+    """Reads of damaged records since the source was opened, by the name of the stored file."""
+
+    healed: Counter[str] = field(default_factory=Counter)
+    "Rendered again, and served."
+    refused: Counter[str] = field(default_factory=Counter)
+    "Not served: they could not be rendered again."
 
 
 class SampleSource(Protocol):
@@ -32,16 +44,26 @@ class SampleSource(Protocol):
 
     @property
     def kind(self) -> str:
-        """'rendered' or 'shards', for people."""
+        """Its name for people, such as 'rendered' or 'shards'. No code depends on it."""
+        ...
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether samples are rendered when they are asked for; False: they are stored."""
+        ...
+
+    @property
+    def damage(self) -> DamageCounts:
+        """What was found damaged; stays empty for a source that stores nothing."""
         ...
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
-        """Starts reading; the future raises `DataLoss` for a sample that cannot be had.
+        """Starts reading and does not wait; the future raises `DataLoss` for a sample that is lost.
 
         The indices are within the split; there may be none, and one may come twice.
         """
         ...
 
     def close(self) -> None:
-        """Lets go of processes and files; later reads fail."""
+        """Ends its processes and closes its files; later reads raise a `StreamingError`. May be called twice."""
         ...

@@ -1,11 +1,11 @@
-"""Shards as a `SampleSource`: records go to the wire as they lie in the file.
+"""Shards as a `SampleSource`: records are sent as they are stored.
 
-Reads happen in a thread of the source's own, so that one batch is read while the one before it is being sent. It takes
-what is in memory, asks the disk for all the rest at once, and then waits: a disk or a network answers many questions in
-the time of one.
+Reads happen in a thread of the source's own, so that one batch is read while the one before it is sent. The thread
+takes what is in memory, asks the disk for all the rest at once, and then waits: a disk or a network file system answers
+many requests in the time of one.
 
-What surprises: a shard whose digest is wrong is still read, record by record, for every record proves itself. Whatever
-is damaged is rendered again when the fingerprint allows it, and refused by name when not.
+Note: a shard whose digest is wrong is still read, record by record, since every record has a checksum. A damaged record
+is rendered again when the fingerprint allows it, and otherwise refused with an error that names it.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 from datagen_server.shards.heal import Healer
 from datagen_server.shards.manifest import Manifest, StoredShard
 from datagen_server.shards.record import HEADER_BYTES, LABEL_OFFSET
-from datagen_server.shards.shard_cache import OpenShards
+from datagen_server.shards.shard_cache import ShardCache
 from datagen_server.shards.shard_file import ShardFile
+from datagen_server.sources.sample_source import DamageCounts
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec, decode, encode
 from shared.system.cpu_limit import num_cores
 
 _MAX_OPEN, _MAX_PLACES = 512, 2**22
-"""Shards open at once, each costing a file handle and 12 bytes a sample. Above four million samples some are closed and
+"""Open shards, each with a file handle and 12 bytes for each sample. Above four million samples, shards are closed and
 opened again all the time, which costs 0.1 ms a sample."""
 
 _Payloads = list[bytes | memoryview]
@@ -35,10 +36,12 @@ _Payloads = list[bytes | memoryview]
 class ShardSource:
     """Serves the complete set of shards in `directory`; raises `UsageError` when there is none.
 
-    Memory does not grow with the number of samples: 50 MB of places at most, but for some hundred bytes a shard.
+    Memory does not grow with the number of samples: at most 50 MB for the records' places, and some hundred bytes for
+    each shard.
     """
 
     kind = "shards"
+    is_rendered = False
 
     def __init__(self, directory: Path, max_open: int = _MAX_OPEN) -> None:
         manifest = Manifest.read(directory)
@@ -46,9 +49,10 @@ class ShardSource:
         self._codec, self._shard_size = manifest.plan.codec, manifest.plan.shard_size
         self.dataset = manifest.plan.dataset
         self.codecs = (self._codec, *(codec for codec in Codec if codec is not self._codec))
-        self.healer = Healer(self.dataset)
+        self.damage = DamageCounts()
+        self._healer = Healer(self.dataset, self.damage)
         self._stored = {split: manifest.of_split(split) for split in self.dataset.counts}
-        self._open_shards = OpenShards(directory, manifest.plan, max_open)
+        self._shard_cache = ShardCache(directory, manifest.plan, max_open)
         self._reader = ThreadPoolExecutor(1, "read-shards")
         self._transcoders = ThreadPoolExecutor(num_cores(), "transcode-shards")
 
@@ -58,22 +62,24 @@ class ShardSource:
         return threads.submit(self._read, split, indices.tolist(), codec)
 
     def close(self) -> None:
-        """Lets go of the files; reads under way end well, later ones fail."""
-        self._open_shards.close()
+        """Closes the files; reads under way are finished, later ones raise `Unavailable`."""
+        self._shard_cache.close()
 
     def _read(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
-        stored = [self._stored[split][index // self._shard_size] for index in indices]
-        whole, payloads, headers, damaged = _fetch([self._open_shards.get(one) for one in stored], indices)
+        shards, numbers = self._stored[split], [index // self._shard_size for index in indices]
+        files = {number: self._shard_cache.get(shards[number]) for number in set(numbers)}
+        joined, payloads, headers, damaged = _fetch([files[number] for number in numbers], indices)
         labels = np.ascontiguousarray(headers[:, LABEL_OFFSET : LABEL_OFFSET + self.dataset.spec.max_length])
-        for number in damaged:
-            self._open_shards.renew(stored[number])
-            payloads[number], labels[number] = self._heal(stored[number], indices[number])
+        for place in damaged:
+            stored = shards[numbers[place]]
+            self._shard_cache.renew(stored)
+            payloads[place], labels[place] = self._heal(stored, indices[place])
         if codec is not self._codec:
             return self._transcoded(payloads, labels, codec)
-        return _records(codec, payloads if damaged else [whole], [len(payload) for payload in payloads], labels)
+        return _records(codec, payloads if damaged else [joined], [len(payload) for payload in payloads], labels)
 
     def _heal(self, stored: StoredShard, index: int) -> tuple[bytes, NDArray[np.uint8]]:
-        image, label = self.healer.sample(stored.shard, index)
+        image, label = self._healer.sample(stored.shard, index)
         return encode(image, self._codec), label
 
     def _transcoded(self, payloads: _Payloads, labels: NDArray[np.uint8], codec: Codec) -> Records:
@@ -90,24 +96,24 @@ def _fetch(
     """All payloads in one buffer, each payload's part of it, uint8 [n, 40] headers, and which are damaged."""
     places = [file.place(index) if file else (0, 0) for file, index in zip(files, indices, strict=True)]
     ends = list(accumulate((size for _, size in places), initial=0))
-    whole = np.empty(ends[-1], np.uint8).data
-    payloads: _Payloads = [whole[end - size : end] for end, (_, size) in zip(ends[1:], places, strict=True)]
+    joined = np.empty(ends[-1], np.uint8).data
+    payloads: _Payloads = [joined[end - size : end] for end, (_, size) in zip(ends[1:], places, strict=True)]
     headers = np.empty((len(indices), HEADER_BYTES), np.uint8)
     views = headers.reshape(-1).data
 
     def fetch(number: int, wait: bool) -> bool:
         file, index, (offset, size) = files[number], indices[number], places[number]
         header = views[number * HEADER_BYTES : (number + 1) * HEADER_BYTES]
-        payload = whole[ends[number] : ends[number + 1]]
+        payload = joined[ends[number] : ends[number + 1]]
         return bool(file and size and file.fetch(index, offset, header, payload, wait=wait))
 
     missing = [number for number in range(len(indices)) if not fetch(number, wait=False)]
     for number in missing:
         if file := files[number]:
             file.expect(*places[number])
-    return whole, payloads, headers, [number for number in missing if not fetch(number, wait=True)]
+    return joined, payloads, headers, [number for number in missing if not fetch(number, wait=True)]
 
 
 def _records(codec: Codec, payloads: _Payloads, sizes: Sequence[int], labels: NDArray[np.uint8]) -> Records:
-    """With `Codec.RAW` all have the same size, and none is told."""
+    """With `Codec.RAW` all images have the same size, and no sizes are given."""
     return Records(codec, payloads, np.array([] if codec is Codec.RAW else sizes, np.uint32), labels)

@@ -1,4 +1,4 @@
-"""A source that is timed: how long each read took, from asking to having, as a histogram."""
+"""A source whose reads are timed: a histogram of the seconds from the request to the result."""
 
 from concurrent.futures import Future
 from time import perf_counter
@@ -14,13 +14,14 @@ _BUCKETS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5
 
 
 class TimedSource:
-    """A `SampleSource` that passes all on to `source`; it is not its own to close."""
+    """A `SampleSource` that passes every call on to `source`, except `close`."""
 
     def __init__(self, source: SampleSource, registry: CollectorRegistry) -> None:
         self._source = source
         self.dataset, self.codecs, self.kind = source.dataset, source.codecs, source.kind
-        verb, text = ("render", "rendering") if source.kind == "rendered" else ("read", "reading")
-        help_text = f"Seconds of {text} one batch, from asking to having; waiting for others' batches included."
+        self.is_rendered, self.damage = source.is_rendered, source.damage
+        verb, text = ("render", "rendering") if source.is_rendered else ("read", "reading")
+        help_text = f"Seconds of {text} one batch, from the request to the result; waiting for other batches included."
         self._seconds = Histogram(f"captcha_{verb}_seconds", help_text, buckets=_BUCKETS, registry=registry)
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
@@ -36,4 +37,4 @@ class TimedSource:
         return future
 
     def close(self) -> None:
-        """Leaves the source open: whoever opened it closes it."""
+        """Does nothing: the code that opened the source closes it."""

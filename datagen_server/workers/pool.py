@@ -1,8 +1,8 @@
-"""Processes that do work for a `concurrent.futures` user, any of which may be killed at any moment.
+"""An executor over worker processes, any of which may be killed at any moment.
 
-Why not `ProcessPoolExecutor`: its workers share one pipe for their results. A worker killed while it writes a large one
-leaves the reader with half a message and the others behind a lock that nobody will release: with results of half a
-megabyte two kills of four ended so. Here each worker has a socket pair and a thread of its own.
+Why not `ProcessPoolExecutor`: its workers share one pipe for their results. A worker killed while it writes a large
+result leaves half a message in the pipe, and the others wait for a lock that is never released: with results of half a
+megabyte this happened in two of four kills. Here each worker has a socket pair and a supervisor thread of its own.
 """
 
 import pickle
@@ -20,7 +20,7 @@ from shared.errors import Unavailable, UsageError
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_MAX_DEATHS = 3  # Of workers at one task; then the task is to blame.
+_MAX_DEATHS = 3  # Workers that die at one task; then the task fails.
 
 
 @dataclass(eq=False)
@@ -31,29 +31,29 @@ class _Task:
     num_deaths: int = 0
 
 
-_Queue = SimpleQueue[_Task | None]  # None: there will never be another task.
+_Queue = SimpleQueue[_Task | None]  # None: no more tasks will come.
 
 
 class WorkerPool(Executor):
-    """An executor over `num_workers` fresh interpreters. What it runs is pickled, so it lives in a module.
+    """An executor over `num_workers` new interpreters. What it runs is pickled, so functions must live in a module.
 
-    A worker that dies is replaced and its tasks are run again: they should be functions of their arguments. A task that
-    outlives three workers fails with `Unavailable`. Ctrl-C does not reach the workers; they end with their parent.
+    A worker that dies is replaced and its tasks are run again: they should depend on their arguments alone. A task at
+    which three workers die fails with `Unavailable`. Ctrl-C does not reach the workers; they end with their parent.
     """
 
     def __init__(self, num_workers: int, warm_up: Callable[[], object] = int, *, ahead: int = 1) -> None:
         """Starts the workers, each calling `warm_up` first, and does not wait for them.
 
-        A worker holds up to `ahead` tasks: 1 shares long tasks out best, 2 hides the pause between short ones.
+        A worker holds up to `ahead` tasks: 1 balances long tasks best, 2 hides the pause between short ones.
         """
         if num_workers < 1:
             raise UsageError(f"workers must be at least 1, got {num_workers}")
         self._tasks: _Queue = SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
-        self._attendants = [_Attendant(self._tasks, warm_up, ahead) for _ in range(num_workers)]
-        for attendant in self._attendants:
-            attendant.start()
+        self._supervisors = [_Supervisor(self._tasks, warm_up, ahead) for _ in range(num_workers)]
+        for supervisor in self._supervisors:
+            supervisor.start()
 
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> "Future[_T]":
         """The future of `fn(*args, **kwargs)`, run by some worker; raises `Unavailable` after `shutdown`.
@@ -68,7 +68,7 @@ class WorkerPool(Executor):
         return task.future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Ends the workers after the tasks submitted so far, or after those in hand if the rest is cancelled."""
+        """Ends the workers after all tasks submitted, or after those they already hold if the rest is cancelled."""
         with self._closing:
             self._closed = True
         with suppress(Empty):
@@ -78,40 +78,40 @@ class WorkerPool(Executor):
                     task.future.set_running_or_notify_cancel()
         self._tasks.put(None)
         if wait:
-            for attendant in self._attendants:
-                attendant.join()
+            for supervisor in self._supervisors:
+                supervisor.join()
 
 
-class _Attendant(threading.Thread):
-    """Keeps one worker supplied with tasks, and replaces it when it dies."""
+class _Supervisor(threading.Thread):
+    """Gives one worker its tasks, and replaces it when it dies."""
 
     def __init__(self, tasks: _Queue, warm_up: Callable[[], object], ahead: int) -> None:
         super().__init__(daemon=True)
         self._tasks, self._warm_up, self._ahead = tasks, warm_up, ahead
-        self._given: deque[_Task] = deque()
+        self._assigned: deque[_Task] = deque()
         self._worker = Worker(warm_up, ahead)
 
     def run(self) -> None:
-        while self._supply():
+        while self._assign():
             try:
-                good, value = self._worker.receive()
+                succeeded, value = self._worker.receive()
             except (EOFError, OSError):
                 self._replace_worker()
                 continue
-            future = self._given.popleft().future
-            if good:
+            future = self._assigned.popleft().future
+            if succeeded:
                 future.set_result(value)
             else:
                 future.set_exception(value)
         self._worker.stop()
 
-    def _supply(self) -> bool:
-        """Fills the worker's hands, waiting only if they are empty; False if there is nothing to do ever again."""
-        while len(self._given) < self._ahead and (task := self._next_task(wait=not self._given)):
+    def _assign(self) -> bool:
+        """Gives the worker as many tasks as it may hold; waits only if it has none. False once there are no more."""
+        while len(self._assigned) < self._ahead and (task := self._next_task(wait=not self._assigned)):
             if task.future.set_running_or_notify_cancel():
-                self._given.append(task)
+                self._assigned.append(task)
                 self._worker.send(task.call)
-        return bool(self._given)
+        return bool(self._assigned)
 
     def _next_task(self, wait: bool) -> _Task | None:
         try:
@@ -119,19 +119,19 @@ class _Attendant(threading.Thread):
         except Empty:
             return None
         if task is None:
-            self._tasks.put(None)  # For the other attendants.
+            self._tasks.put(None)  # For the other supervisors.
         return task
 
     def _replace_worker(self) -> None:
         status = self._worker.stop()
-        self._given[0].num_deaths += 1
-        if self._given[0].num_deaths == _MAX_DEATHS:
+        self._assigned[0].num_deaths += 1
+        if self._assigned[0].num_deaths == _MAX_DEATHS:
             problem = f"{_MAX_DEATHS} worker processes died at one task, the last with status {status}"
-            self._given.popleft().future.set_exception(Unavailable(f"{problem}; is there enough memory?"))
+            self._assigned.popleft().future.set_exception(Unavailable(f"{problem}; is there enough memory?"))
         try:
             self._worker = Worker(self._warm_up, self._ahead)
-        except OSError as error:  # The dead one stays, and is found dead again at the next task.
-            while self._given:
-                self._given.popleft().future.set_exception(Unavailable(f"cannot start a worker process: {error}"))
-        for task in self._given:
+        except OSError as error:  # The dead one stays, and its death is noticed again at the next task.
+            while self._assigned:
+                self._assigned.popleft().future.set_exception(Unavailable(f"cannot start a worker process: {error}"))
+        for task in self._assigned:
             self._worker.send(task.call)

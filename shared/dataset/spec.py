@@ -16,10 +16,11 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from shared.dataset.alphabet import check_alphabet
+from shared.dataset.canonical_json import canonical_json
 from shared.dataset.field_types import Integer, check_keys, shown
 from shared.dataset.fit import Fit
 from shared.dataset.fonts import Font
-from shared.dataset.style import MAX_STYLES, Style, canonical_json
+from shared.dataset.style import MAX_STYLES, Style
 from shared.errors import UsageError
 
 MAX_SPLIT_COUNT = 2**48

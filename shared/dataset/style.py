@@ -4,7 +4,6 @@ What surprises: a style's mapping holds only what differs from the library's def
 later leaves the identity of every data set as it was.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Self
@@ -133,8 +132,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Font):
         return {"name": value.name, "sha256": value.sha256}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def canonical_json(value: Any) -> str:
-    """JSON with sorted keys, without spaces, in ASCII; numbers as Python writes them: the same on every machine."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)

@@ -22,7 +22,7 @@ import grpc
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.service.server import DEFAULT_STREAMS
+from datagen_server.service.settings import DEFAULT_MAX_STREAMS
 from shared.client import connect
 from shared.client.channel import OPTIONS, Service
 from shared.protocol.codec import Codec
@@ -93,7 +93,7 @@ def carried_forward(one: Measured, ranks: int) -> Need:
     replicas = max(
         math.ceil(cores / CORES_PER_REPLICA),
         math.ceil(gbit_per_s / GBIT_PER_REPLICA),
-        math.ceil(ranks / DEFAULT_STREAMS),
+        math.ceil(ranks / DEFAULT_MAX_STREAMS),
     )
     return Need(
         ranks=ranks,

@@ -23,8 +23,8 @@ from rich.table import Table
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import DEFAULT_CODEC, Plan
 from datagen_server.shards.materialize import materialize
-from datagen_server.shards.render_chunk import process_workers
 from datagen_server.shards.verify import verify
+from datagen_server.workers.executors import process_workers
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
 from shared.system.command_line import progress

@@ -28,9 +28,9 @@ from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
 from datagen_server.shards.record import HEADER_BYTES
-from datagen_server.shards.render_chunk import process_workers
 from datagen_server.shards.shard_writer import key_of
 from datagen_server.sources.shard_source import ShardSource
+from datagen_server.workers.executors import process_workers
 from shared.dataset.order import EpochOrder
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec, decode

@@ -77,9 +77,9 @@ class Victim:
             assert sample in (None, self.expected[index]), f"index {index}: wrong pixels"
         source.close()
         self.figures["damages"] += 1
-        self.figures["healed"] += source.healer.healed.total()
-        self.figures["refused"] += source.healer.refused.total()
-        assert (source.healer.refused if self.can_heal else source.healer.healed).total() == 0
+        self.figures["healed"] += source.damage.healed.total()
+        self.figures["refused"] += source.damage.refused.total()
+        assert (source.damage.refused if self.can_heal else source.damage.healed).total() == 0
         self.mend()
 
     def mend(self) -> None:

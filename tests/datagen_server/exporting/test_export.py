@@ -82,7 +82,7 @@ def test_progress_counts_every_sample(pristine: Path, tmp_path: Path) -> None:
 
 def test_nothing_is_left_when_a_sample_cannot_be_had(foreign: Path, tmp_path: Path) -> None:
     directory = copy(foreign, tmp_path / "shards")
-    plan = ShardSource(directory)._open_shards._plan
+    plan = ShardSource(directory)._shard_cache._plan
     damage_record(directory, plan, plan.shards[-1], 49)
     with pytest.raises(DataLoss, match="index 49"):
         export(ShardSource(directory), tmp_path / "ocr", "ocr-lmdb", ())

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.rendering.renderer import CaptchaRenderer
-from datagen_server.shards import render_chunk as work
+from datagen_server.shards import render_chunk
 from datagen_server.shards.manifest import Manifest, Plan, Shard
 from datagen_server.shards.materialize import materialize
-from datagen_server.shards.render_chunk import Workers
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.sources.shard_source import ShardSource
+from datagen_server.workers.executors import Workers
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.batch import Records, label_of
 from shared.protocol.codec import Codec, decode
@@ -85,12 +85,12 @@ def with_foreign_fingerprint(directory: Path, plan: Plan | None = None) -> Manif
 
 @contextmanager
 def one_foreign_worker() -> Iterator[Workers]:
-    true_renderer = work._renderer
-    work._renderer = lambda spec, _: renderer(spec)  # type: ignore[assignment]
+    true_renderer = render_chunk._renderer
+    render_chunk._renderer = lambda spec, _: renderer(spec)  # type: ignore[assignment]
     try:
         yield Workers(InThisThread(), 1)
     finally:
-        work._renderer = true_renderer
+        render_chunk._renderer = true_renderer
 
 
 @cache

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from datagen_server.shards import digest_cache as checked
+from datagen_server.shards import digest_cache
 
 
 @pytest.fixture
@@ -18,27 +18,27 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def note(path: Path) -> Path:
-    return path.parent / checked.CHECKED_NAME / "file.json"
+def entry(path: Path) -> Path:
+    return path.parent / digest_cache.CACHE_NAME / "file.json"
 
 
-def test_the_digest_is_right_and_noted(path: Path) -> None:
-    assert checked.sha256_of(path) == sha256(path)
-    assert note(path).exists()
-    assert checked.sha256_of(path) == sha256(path)
+def test_the_digest_is_right_and_stored(path: Path) -> None:
+    assert digest_cache.sha256_of(path) == sha256(path)
+    assert entry(path).exists()
+    assert digest_cache.sha256_of(path) == sha256(path)
 
 
-def test_a_noted_file_is_not_read_again(path: Path) -> None:
-    checked.check(path)
-    note(path).write_text(note(path).read_text().replace(sha256(path), "0" * 64))
-    assert checked.sha256_of(path) == "0" * 64
+def test_a_file_with_an_entry_is_not_read_again(path: Path) -> None:
+    digest_cache.compute(path)
+    entry(path).write_text(entry(path).read_text().replace(sha256(path), "0" * 64))
+    assert digest_cache.sha256_of(path) == "0" * 64
 
 
-def test_a_note_says_intact_only_when_the_caller_knew(path: Path) -> None:
-    checked.check(path)
-    assert checked.is_still_intact(path) is None
-    checked.check(path, intact=True)
-    assert checked.is_still_intact(path) is True
+def test_an_entry_says_intact_only_when_the_caller_knew(path: Path) -> None:
+    digest_cache.compute(path)
+    assert digest_cache.is_still_intact(path) is None
+    digest_cache.compute(path, intact=True)
+    assert digest_cache.is_still_intact(path) is True
 
 
 def test_whatever_is_done_to_a_file_its_note_no_longer_holds(path: Path, tmp_path: Path) -> None:
@@ -52,22 +52,22 @@ def test_whatever_is_done_to_a_file_its_note_no_longer_holds(path: Path, tmp_pat
         os.replace(tmp_path / "other", path)
 
     for change in (overwrite_keeping_the_time, replace, lambda: os.truncate(path, 3)):
-        checked.check(path, intact=True)
+        digest_cache.compute(path, intact=True)
         change()
-        assert checked.sha256_of(path) == sha256(path)
+        assert digest_cache.sha256_of(path) == sha256(path)
 
 
 def test_a_changed_file_is_not_what_was_noted_and_its_old_content_is(path: Path) -> None:
-    checked.check(path, intact=True)
+    digest_cache.compute(path, intact=True)
     path.write_bytes(b"content")
-    assert checked.is_still_intact(path) is True
+    assert digest_cache.is_still_intact(path) is True
     path.write_bytes(b"CONTENT")
-    assert checked.is_still_intact(path) is False
-    assert checked.is_still_intact(path) is None
+    assert digest_cache.is_still_intact(path) is False
+    assert digest_cache.is_still_intact(path) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '"text"', "{}", "null"])
 def test_a_damaged_note_is_no_note(path: Path, text: str) -> None:
-    checked.check(path)
-    note(path).write_text(text)
-    assert checked.sha256_of(path) == sha256(path)
+    digest_cache.compute(path)
+    entry(path).write_text(text)
+    assert digest_cache.sha256_of(path) == sha256(path)

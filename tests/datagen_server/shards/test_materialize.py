@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from datagen_server.shards.digest_cache import CHECKED_NAME
+from datagen_server.shards.digest_cache import CACHE_NAME
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan
 from datagen_server.shards.materialize import Materialized, materialize, part_of
-from datagen_server.shards.render_chunk import Workers, process_workers
 from datagen_server.shards.verify import verify
+from datagen_server.workers.executors import Workers, process_workers
 from datagen_server.workers.pool import WorkerPool
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss, ForeignDataset, NotFound, StreamingError, UsageError
@@ -89,7 +89,7 @@ def test_a_failing_worker_leaves_finished_shards_and_no_partial_file(tmp_path: P
 
     with pytest.raises(StreamingError, match="run it again"):
         materialize(tmp_path, plan_of(), plan_of().shards, failing)
-    assert {path.name for path in tmp_path.iterdir()} <= {CHECKED_NAME, *(shard.file for shard in plan_of().shards)}
+    assert {path.name for path in tmp_path.iterdir()} <= {CACHE_NAME, *(shard.file for shard in plan_of().shards)}
     assert run(tmp_path).num_missing == 0
 
 
@@ -107,7 +107,7 @@ def test_what_killed_runs_left_is_cleared_away(pristine: Path, tmp_path: Path) -
 def test_a_damaged_shard_is_not_kept_when_a_run_is_taken_up(pristine: Path, tmp_path: Path, keep_notes: bool) -> None:
     run(tmp_path, part=range(3))
     if not keep_notes:
-        shutil.rmtree(tmp_path / CHECKED_NAME)
+        shutil.rmtree(tmp_path / CACHE_NAME)
     damage_record(tmp_path, plan_of(), plan_of().shards[1], 18)
     assert run(tmp_path).num_kept == 2
     assert content(tmp_path) == content(pristine)
@@ -197,24 +197,6 @@ def test_a_worker_that_draws_other_pixels_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*.lmdb"))
 
 
-def test_work_under_way_is_bounded(tmp_path: Path) -> None:
-    class Counting(InThisThread):
-        num_waiting = most = 0
-
-        def submit(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN003, ANN202
-            Counting.num_waiting += 1
-            Counting.most = max(Counting.most, Counting.num_waiting)
-            return super().submit(*args, **kwargs)
-
-    plan = plan_of(TINY, {"train": 3000}, shard_size=3000)
-    workers = Workers(Counting(), 2)
-    from datagen_server.shards.render_chunk import chunk_of
-
-    for _ in workers.render(chunk_of(plan, "train", range(start, start + 10)) for start in range(0, 300, 10)):
-        Counting.num_waiting -= 1
-    assert Counting.most == 6
-
-
 def test_a_killed_worker_is_replaced_and_nothing_is_lost(pristine: Path, tmp_path: Path) -> None:
     pool = WorkerPool(2, ahead=2)
 
@@ -229,3 +211,23 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost(pristine: Path, tmp_pat
     finally:
         pool.shutdown()
     assert content(tmp_path) == content(pristine)
+
+
+def test_a_spec_with_nested_fields_is_materialised_again_verified_and_told_from_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tuples are read back from JSON as lists: what is written and what is read must compare equal all the same."""
+    to_mapping, from_mapping = DatasetSpec.to_mapping, DatasetSpec.from_mapping
+    styles: list[dict[str, object]] = [{"name": "plain", "weights": (1, 2.5)}, {"name": "wavy", "colors": ((0, 1),)}]
+    monkeypatch.setattr(DatasetSpec, "to_mapping", lambda self: {**to_mapping(self), "extra_styles": tuple(styles)})
+
+    def without_styles(values: dict[str, object]) -> DatasetSpec:
+        return from_mapping({name: value for name, value in values.items() if name != "extra_styles"})
+
+    monkeypatch.setattr(DatasetSpec, "from_mapping", without_styles)
+    first = run(tmp_path, plan_of())
+    (tmp_path / MANIFEST_NAME).unlink()
+    again = run(tmp_path, plan_of())
+    assert (first.num_made, again.num_made, again.num_kept) == (6, 0, 6)
+    assert run(tmp_path, plan_of()).num_made == 0
+    assert not verify(tmp_path).findings

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen_server.shards.digest_cache import CHECKED_NAME
+from datagen_server.shards.digest_cache import CACHE_NAME
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest
 from datagen_server.shards.verify import Finding, _ranges, verify
 from shared.dataset.seeding import Draws
@@ -116,7 +116,7 @@ def test_parts_that_are_not_complete_are_named(pristine: Path, tmp_path: Path) -
 def test_damaged_parts_are_not_joined(pristine: Path, tmp_path: Path) -> None:
     directory = copy(pristine, tmp_path / "shards")
     (directory / MANIFEST_NAME).unlink()
-    shutil.rmtree(directory / CHECKED_NAME)
+    shutil.rmtree(directory / CACHE_NAME)
     damage_record(directory, PLAN, SHARDS[2], 3)
     assert not verify(directory).joined
     assert not (directory / MANIFEST_NAME).exists()

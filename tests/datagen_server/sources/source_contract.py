@@ -1,4 +1,4 @@
-"""The law of sources, as a suite: subclass `SourceContract` and give it a fixture `open_source`."""
+"""The contract of sources, as a suite: subclass `SourceContract` and give it a fixture `open_source`."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -68,7 +68,12 @@ class SourceContract:
         assert source.dataset.spec == SPEC
         assert source.dataset.counts == COUNTS
         assert source.dataset.fingerprint == fingerprint(SPEC)
-        assert source.kind in {"rendered", "shards"}
+        assert source.kind
+
+    def test_an_intact_source_counts_no_damage(self, source: SampleSource) -> None:
+        read(source, "train", indices_of(1, 2, 3))
+        assert not source.damage.healed
+        assert not source.damage.refused
 
     def test_it_offers_each_codec_once(self, source: SampleSource) -> None:
         assert len(set(source.codecs)) == len(source.codecs) > 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from datagen_server.shards import digest_cache as checked
+from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import Manifest, Plan, Shard
 from datagen_server.sources.shard_source import ShardSource
 from shared.dataset.seeding import Draws
@@ -67,7 +67,7 @@ def test_stored_samples_are_the_rendered_ones_in_every_codec(tmp_path: Path, sto
     for codec in Codec:
         assert_rendered(read(source, "train", *indices, codec=codec), plan.dataset.spec, "train", *indices)
     assert_all_rendered(tmp_path, plan)
-    assert not source.healer.healed
+    assert not source.damage.healed
 
 
 @given(st.lists(st.integers(0, 49), max_size=80))
@@ -98,7 +98,7 @@ def test_what_is_not_in_memory_is_waited_for(pristine: Path, monkeypatch: pytest
     indices = (3, 40, 17, 49, 0, 16)
     assert_rendered(read(source, "train", *indices), SMALL, "train", *indices)
     assert expected
-    assert not source.healer.healed
+    assert not source.damage.healed
 
 
 def test_many_threads_may_read_through_few_open_files(pristine: Path) -> None:
@@ -138,7 +138,7 @@ def test_a_damaged_record_is_rendered_again_counted_and_logged(
     damage_record(directory, Manifest.read(directory).plan, LAST_OF_TRAIN, 49)
     with caplog.at_level(logging.WARNING):
         source = assert_all_rendered(directory)
-    assert source.healer.healed == {LAST_OF_TRAIN.file: 1}
+    assert source.damage.healed == {LAST_OF_TRAIN.file: 1}
     text = caplog.text
     assert f"{LAST_OF_TRAIN.file} has another SHA-256" in text
     assert f"{LAST_OF_TRAIN.file}: damaged record of index 49 rendered again" in text
@@ -153,8 +153,8 @@ def test_a_damaged_record_is_refused_by_name_when_this_renderer_draws_other_pixe
     assert_rendered(read(source, "train", 48, 3), SMALL, "train", 48, 3)
     with pytest.raises(DataLoss, match=rf"{LAST_OF_TRAIN.file}: the record of index 49 .* cannot be rendered again"):
         read(source, "train", 3, 49)
-    assert source.healer.refused == {LAST_OF_TRAIN.file: 1}
-    assert not source.healer.healed
+    assert source.damage.refused == {LAST_OF_TRAIN.file: 1}
+    assert not source.damage.healed
 
 
 def test_a_missing_shard_is_rendered_again_without_a_flood_of_messages(
@@ -165,7 +165,7 @@ def test_a_missing_shard_is_rendered_again_without_a_flood_of_messages(
     (directory / lost.file).unlink()
     with caplog.at_level(logging.WARNING):
         source = assert_all_rendered(directory)
-    assert source.healer.healed == {lost.file: lost.count}
+    assert source.damage.healed == {lost.file: lost.count}
     assert len(caplog.records) <= 7
 
 
@@ -174,7 +174,7 @@ def test_a_shard_of_another_split_in_place_of_this_one_is_not_believed(pristine:
     test, train = plan_of().shards[0], plan_of().shards[2]
     assert (test.first, test.count) == (train.first, train.count)
     shutil.copy(directory / test.file, directory / train.file)
-    assert assert_all_rendered(directory).healer.healed == {train.file: train.count}
+    assert assert_all_rendered(directory).damage.healed == {train.file: train.count}
 
 
 def test_a_shard_cut_off_while_it_is_served_does_no_harm(pristine: Path, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_shard_cut_off_while_it_is_served_does_no_harm(pristine: Path, tmp_pat
     read(source, "train", *range(50))
     os.truncate(directory / FULL.file, 4096 * 3)
     assert_rendered(read(source, "train", *range(50)), SMALL, "train", *range(50))
-    assert source.healer.healed
+    assert source.damage.healed
 
 
 def test_a_mended_file_is_noticed_while_it_is_served(pristine: Path, tmp_path: Path) -> None:
@@ -194,9 +194,9 @@ def test_a_mended_file_is_noticed_while_it_is_served(pristine: Path, tmp_path: P
     shutil.copy(pristine / LAST_OF_TRAIN.file, directory / "good")
     os.replace(directory / "good", directory / LAST_OF_TRAIN.file)
     read(source, "train", 49)
-    num_healed = source.healer.healed[LAST_OF_TRAIN.file]
+    num_healed = source.damage.healed[LAST_OF_TRAIN.file]
     read(source, "train", 49)
-    assert source.healer.healed[LAST_OF_TRAIN.file] == num_healed
+    assert source.damage.healed[LAST_OF_TRAIN.file] == num_healed
 
 
 def test_a_second_start_does_not_read_the_files_again(
@@ -208,7 +208,7 @@ def test_a_second_start_does_not_read_the_files_again(
     def refuse(*_: object, **__: object) -> str:
         raise AssertionError("the whole file was read")
 
-    monkeypatch.setattr(checked, "check", refuse)
+    monkeypatch.setattr(digest_cache, "compute", refuse)
     assert_all_rendered(directory)
 
 
@@ -263,7 +263,7 @@ def test_memory_and_files_do_not_depend_on_the_number_of_shards_that_were_read(t
     for start in range(0, 80, 40):
         indices = range(start, start + 40)
         assert_rendered(read(source, "train", *indices), TINY, "train", *indices)
-    assert len(source._open_shards._files) == 3
+    assert len(source._shard_cache._files) == 3
 
 
 def test_the_manifests_data_set_is_what_is_served(pristine: Path) -> None:
@@ -271,3 +271,13 @@ def test_the_manifests_data_set_is_what_is_served(pristine: Path) -> None:
     assert source.dataset == Manifest.read(pristine).plan.dataset
     assert source.kind == "shards"
     assert np.array_equal(read(source, "test", 20).labels, read(source, "test", 20, 1).labels[:1])
+
+
+def test_the_least_recently_used_shard_is_closed_first(tmp_path: Path) -> None:
+    plan = plan_of(TINY, {"train": 8}, shard_size=2)
+    build(tmp_path, plan)
+    source = ShardSource(tmp_path, max_open=3)
+    for index in (0, 2, 4, 0, 6):
+        read(source, "train", index)
+    assert list(source._shard_cache._files) == [plan.shards[number].file for number in (2, 0, 3)]
+    source.close()

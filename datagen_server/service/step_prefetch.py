@@ -1,6 +1,6 @@
-"""One stream on the server: its steps are read a few ahead, so that rendering, joining and sending overlap.
+"""Prefetching on the server: the next steps of a stream are read ahead, so that rendering, joining and sending overlap.
 
-How far ahead is bounded twice, by steps and by bytes: that, and gRPC's flow control, is all a slow reader can cost.
+How far ahead is bounded by steps and by bytes. With gRPC's flow control, that is all the memory a slow reader costs.
 """
 
 import threading
@@ -31,16 +31,16 @@ class _Read:
     records: Future[Records]
 
 
-class StepReader:
+class StepPrefetcher:
     """The steps of a stream, in order, as the bytes of their messages. Iterated by one thread, cancelled by any."""
 
-    def __init__(self, source: SampleSource, address: StreamRequest) -> None:
-        self._source, self._address = source, address
-        step_bytes = address.rank_slice.batch_size * address.dataset.spec.image_bytes
+    def __init__(self, source: SampleSource, request: StreamRequest) -> None:
+        self._source, self._request = source, request
+        step_bytes = request.rank_slice.batch_size * request.dataset.spec.image_bytes
         self._num_ahead = max(1, min(_STEPS_AHEAD, _BYTES_AHEAD // step_bytes))
         self._ahead: deque[_Read] = deque()
         self._current: _Read | None = None
-        self._left = _indices_of(address)
+        self._left = _indices_of(request)
         self._lock = threading.Lock()
         self._cancelled = False
 
@@ -51,10 +51,10 @@ class StepReader:
                 records = read.records.result()
             except CancelledError:
                 return
-            yield read.step, encode_batch(self._address.epoch, read.step, read.indices, records)
+            yield read.step, encode_batch(self._request.epoch, read.step, read.indices, records)
 
     def cancel(self) -> None:
-        """Lets go of what was read ahead, and ends a wait for it."""
+        """Cancels the reads ahead, and ends a wait for them."""
         with self._lock:
             self._cancelled = True
             for read in (self._current, *self._ahead):
@@ -67,17 +67,17 @@ class StepReader:
             if self._cancelled:
                 return None
             for step, indices in islice(self._left, self._num_ahead + 1 - len(self._ahead)):
-                records = self._source.read(self._address.split, indices, self._address.codec)
+                records = self._source.read(self._request.split, indices, self._request.codec)
                 self._ahead.append(_Read(step, indices, records))
             self._current = self._ahead.popleft() if self._ahead else None
             return self._current
 
 
-def _indices_of(address: StreamRequest) -> Iterator[tuple[int, NDArray[np.uint64]]]:
+def _indices_of(request: StreamRequest) -> Iterator[tuple[int, NDArray[np.uint64]]]:
     """Each step with its sample indices, computed for many small steps at once."""
-    size = max(1, _POSITIONS_AT_ONCE // address.rank_slice.batch_size)
-    for start in range(address.steps.start, address.steps.stop, size):
-        steps = range(start, min(start + size, address.steps.stop))
-        positions = [address.rank_slice.positions(step) for step in steps]
+    size = max(1, _POSITIONS_AT_ONCE // request.rank_slice.batch_size)
+    for start in range(request.steps.start, request.steps.stop, size):
+        steps = range(start, min(start + size, request.steps.stop))
+        positions = [request.rank_slice.positions(step) for step in steps]
         ends = np.cumsum([len(part) for part in positions])[:-1]
-        yield from zip(steps, np.split(address.order.indices(np.concatenate(positions)), ends), strict=True)
+        yield from zip(steps, np.split(request.order.indices(np.concatenate(positions)), ends), strict=True)

@@ -1,13 +1,12 @@
-"""What options mean that several commands take: which source, which splits, which workers. Raises `UsageError`."""
+"""Options to a source of samples: rendered, or stored in a directory. To add a source, choose it here."""
 
 import argparse
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from datagen_server.shards.manifest import MANIFEST_NAME
-from datagen_server.shards.render_chunk import Workers, dask_workers, process_workers
 from datagen_server.sources.ocr_lmdb_source import OcrLmdbSource, ocr_lmdb_splits
 from datagen_server.sources.rendered_source import RenderedSource
 from datagen_server.sources.sample_source import SampleSource
@@ -21,8 +20,11 @@ _LOG = logging.getLogger(__name__)
 
 @contextmanager
 def open_source(options: argparse.Namespace, num_workers: int | None = None) -> Iterator[SampleSource]:
-    """Where samples come from: stored, or rendered by `num_workers` processes (default: one for each core)."""
-    source = _stored(options) if _are_stored(options) else _rendered(options, num_workers)
+    """The source that the options name, closed at the end of the block; raises `UsageError`.
+
+    num_workers: rendering processes, unless the samples are stored; None: what the options say, or one for each core.
+    """
+    source = _stored(options) if _is_stored(options) else _rendered(options, num_workers)
     try:
         yield source
     finally:
@@ -30,30 +32,19 @@ def open_source(options: argparse.Namespace, num_workers: int | None = None) -> 
 
 
 def open_stored(directory: Path) -> SampleSource:
-    """The source of a directory of shards, or of OCR LMDBs."""
+    """The source of a directory of shards, or of OCR LMDBs; raises `UsageError` when it is neither."""
     return OcrLmdbSource(directory) if ocr_lmdb_splits(directory) else ShardSource(directory)
 
 
-def open_workers(options: argparse.Namespace) -> AbstractContextManager[Workers]:
-    """Who renders for `materialize`."""
-    if options.executor == "dask":
-        if options.workers or not options.scheduler:
-            raise UsageError("--executor dask needs --scheduler ADDRESS, and has the workers that the scheduler has")
-        return dask_workers(options.scheduler)
-    if options.scheduler:
-        raise UsageError("--scheduler is for --executor dask")
-    return process_workers(options.workers or num_cores())
-
-
 def counts_of(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
-    """The size of every split, the default ones included."""
+    """The size of every split, the default splits included; raises `UsageError` for a split named twice."""
     names = [name for name, _ in pairs]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UsageError(f"--count must name a split once, got {min(twice)} twice")
     return {**DEFAULT_COUNTS, **dict(pairs)}
 
 
-def _are_stored(options: argparse.Namespace) -> bool:
+def _is_stored(options: argparse.Namespace) -> bool:
     if options.or_render and not options.shards:
         raise UsageError("--or-render is for --shards DIR, and without --shards all is rendered")
     if options.or_render and not _holds_samples(options.shards):
@@ -65,7 +56,7 @@ def _are_stored(options: argparse.Namespace) -> bool:
 def _holds_samples(directory: Path) -> bool:
     try:
         return (directory / MANIFEST_NAME).is_file() or bool(ocr_lmdb_splits(directory))
-    except OSError as error:  # Not to be read is not the same as not to be there.
+    except OSError as error:  # A directory that cannot be read may hold samples.
         raise UsageError(f"cannot read {directory}: {error.strerror}") from error
 
 

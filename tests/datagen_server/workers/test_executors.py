@@ -12,12 +12,12 @@ from distributed import LocalCluster
 from datagen_server.cli import main
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
-from datagen_server.shards.render_chunk import dask_workers
+from datagen_server.workers.executors import Workers, dask_workers
 from shared.dataset.spec import Dataset
 from shared.errors import ForeignDataset, StreamingError, UsageError
-from tests.datagen_server.shards.building import TINY, content, one_worker, plan_of
+from tests.datagen_server.shards.building import TINY, InThisThread, content, one_worker, plan_of
 
-pytestmark = pytest.mark.filterwarnings("default")  # Its own affairs are not ours.
+pytestmark = pytest.mark.filterwarnings("default")  # Dask warns about itself.
 
 
 @contextmanager
@@ -93,3 +93,24 @@ def test_a_scheduler_that_is_lost_is_one_clear_line_and_finished_shards_stay(pri
     assert not list(tmp_path.glob(".*.partial"))
     materialize(tmp_path, plan, plan.shards, one_worker)
     assert content(tmp_path) == content(pristine)
+
+
+def double(number: int) -> int:
+    return 2 * number
+
+
+def test_results_come_in_order_and_the_tasks_under_way_are_bounded() -> None:
+    class Counting(InThisThread):
+        num_waiting = most = 0
+
+        def submit(self, *args, **kwargs):  # type: ignore[no-untyped-def]  # noqa: ANN002, ANN003, ANN202
+            Counting.num_waiting += 1
+            Counting.most = max(Counting.most, Counting.num_waiting)
+            return super().submit(*args, **kwargs)
+
+    results = []
+    for result in Workers(Counting(), 2).map(double, range(30)):
+        Counting.num_waiting -= 1
+        results.append(result)
+    assert results == [double(number) for number in range(30)]
+    assert Counting.most == 6

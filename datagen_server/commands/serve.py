@@ -1,0 +1,58 @@
+"""`serve`: the service, until it is stopped."""
+
+import argparse
+import json
+import logging
+from functools import partial
+
+from datagen_server.commands.open_source import open_source
+from datagen_server.page.app import status_app
+from datagen_server.page.page_server import PageServer
+from datagen_server.service.auth import ServerSecurity
+from datagen_server.service.logs import start_logging
+from datagen_server.service.server import DatasetServer, serve_until_stopped
+from datagen_server.sources.sample_source import SampleSource
+from shared.system.listen_address import ListenAddress
+from shared.system.malloc import keep_freed_blocks
+
+_LOG = logging.getLogger(__name__)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serves until it is stopped: 0 after SIGTERM or the end of standard input, 130 after Ctrl-C."""
+    start_logging(options.log_format)
+    security = ServerSecurity(
+        cert=options.tls_cert, key=options.tls_key, client_ca=options.tls_client_ca, token_file=options.token_file
+    )
+    listen = ListenAddress.parse(options.listen, insecure=options.insecure or security.is_encrypted)
+    listen.check()
+    metrics_listen = _metrics_listen(options)
+    authentication = security.open()
+    keep_freed_blocks()
+    with open_source(options) as source:
+        counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
+        _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
+        server, page = DatasetServer(source, listen, options.max_streams, authentication), None
+        if metrics_listen is not None:
+            page = PageServer(status_app(source, server.metrics, lambda: server.is_serving), metrics_listen)
+        announce = partial(_announce_as_json, source) if options.json else None
+        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page, announce=announce)
+
+
+def _metrics_listen(options: argparse.Namespace) -> ListenAddress | None:
+    if options.metrics_listen is None:
+        return None
+    listen = ListenAddress.parse(options.metrics_listen, insecure=options.insecure, option="--metrics-listen")
+    listen.check()
+    return listen
+
+
+def _announce_as_json(source: SampleSource, listen: ListenAddress, metrics: ListenAddress | None) -> None:
+    facts = {
+        "listening": str(listen),
+        "metrics": metrics and str(metrics),
+        "source": source.kind,
+        "counts": dict(source.dataset.counts),
+        "fingerprint": source.dataset.fingerprint,
+    }
+    print(json.dumps(facts), flush=True)

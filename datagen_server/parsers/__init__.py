@@ -1,0 +1,1 @@
+"""The command line: options, help texts and examples of every command."""

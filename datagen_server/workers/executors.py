@@ -1,0 +1,89 @@
+"""The executors that `materialize` can use: processes on this machine, or the workers of a dask.distributed scheduler.
+
+To add one: a context manager here that yields `Workers`, and its name in `datagen_server/commands/materialize.py`.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TypeVar
+
+from datagen_server.workers.pool import WorkerPool
+from shared.errors import StreamingError, UsageError
+
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+_TASKS_PER_WORKER = 3
+
+
+@dataclass(frozen=True)
+class Workers:
+    """An executor and how many tasks it can run at once."""
+
+    executor: Executor
+    num_workers: int
+    lost_errors: tuple[type[Exception], ...] = (BrokenExecutor, CancelledError, OSError)
+    "What the executor raises when it has lost its workers."
+    is_alive: Callable[[], bool] = lambda: True
+    "Called every second of waiting: an executor that has lost all its workers may raise nothing at all."
+
+    def map(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Generator[_Out, None, None]:
+        """The results of `function` in the order of `items`, with three tasks for each worker submitted at a time.
+
+        That bounds the memory. `function` must be picklable: it lives in a module. Raises what it raises, and
+        `StreamingError` when workers are lost.
+        """
+        futures: deque[Future[_Out]] = deque()
+        try:
+            for item in items:
+                futures.append(self.executor.submit(function, item))
+                if len(futures) >= _TASKS_PER_WORKER * self.num_workers:
+                    yield self._result(futures.popleft())
+            while futures:
+                yield self._result(futures.popleft())
+        except self.lost_errors as error:
+            problem = f"a rendering process was lost ({type(error).__name__}); finished shards are kept"
+            raise StreamingError(f"{problem}: run it again to go on") from error
+        finally:
+            for future in futures:
+                future.cancel()
+
+    def _result(self, future: "Future[_Out]") -> _Out:
+        while not wait([future], timeout=1).done:
+            if not self.is_alive():
+                raise ConnectionError("the workers are gone")
+        return future.result()
+
+
+@contextmanager
+def process_workers(num_workers: int) -> Iterator[Workers]:
+    """Processes on this machine. They end with their parent, even if it is killed."""
+    pool = WorkerPool(num_workers, ahead=2)
+    try:
+        yield Workers(pool, num_workers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def dask_workers(scheduler: str, timeout_s: float = 10) -> Iterator[Workers]:
+    """The workers of a running dask.distributed scheduler, each with this package installed."""
+    try:
+        distributed = import_module("distributed")
+    except ImportError as error:
+        raise UsageError("--executor dask needs dask: pip install 'captcha-streaming[dask]'") from error
+    try:
+        client = distributed.Client(scheduler, timeout=timeout_s, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no dask scheduler answers at {scheduler}: {error}") from error
+    with client:
+        with suppress(TimeoutError):
+            client.wait_for_workers(1, timeout=timeout_s)
+        if not (num_workers := sum(client.nthreads().values())):
+            raise UsageError(f"the dask scheduler at {scheduler} has no workers: start some, `dask worker {scheduler}`")
+        # When a future is lost with the scheduler, its executor fails with TypeError while it unpacks the result.
+        lost_errors = distributed.KilledWorker, TypeError, *Workers.lost_errors
+        yield Workers(client.get_executor(), num_workers, lost_errors, lambda: client.status == "running")
