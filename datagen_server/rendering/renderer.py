@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.rendering.painter import Painter
-from shared.dataset.fonts import FontFiles
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.seeding import Draws, sample_key
 from shared.dataset.spec import DatasetSpec
 from shared.errors import UsageError
@@ -23,13 +23,12 @@ RENDERER_VERSION = 1
 class CaptchaRenderer:
     """Renders the samples of one spec. Any number of threads may share it; making one costs milliseconds."""
 
-    def __init__(self, spec: DatasetSpec, font_files: FontFiles | None = None) -> None:
+    def __init__(self, spec: DatasetSpec, font_files: FontFiles = NO_FONTS) -> None:
         """font_files: those of the spec's fonts. Raises `UsageError` when one is missing or spoilt."""
         if spec.is_imported:
             raise UsageError("the pictures of this data set were imported; they cannot be rendered")
         self._spec = spec
-        files = font_files or FontFiles()
-        self._painters = [Painter(spec.width, spec.height, style, files) for style in spec.styles]
+        self._painters = [Painter(spec.width, spec.height, style, font_files) for style in spec.styles]
         self._weights = list(accumulate(style.weight for style in spec.styles))
 
     def text(self, split: str, index: int) -> str:

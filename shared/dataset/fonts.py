@@ -106,6 +106,10 @@ class FontFiles:
         return FontFiles(tuple(FontFile(font, self.find(font)) for font in dict.fromkeys(fonts)))
 
 
+NO_FONTS = FontFiles()
+"For specs that draw with the captcha library's own font."
+
+
 def check_unchanged(file: FontFile) -> None:
     """Raises `UsageError` when the file does not have the font's bytes any more."""
     if (found := _digest_file(file.path)) != file.font.sha256:

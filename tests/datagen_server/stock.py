@@ -11,7 +11,7 @@ from PIL import ImageFont
 from PIL.Image import Image
 from PIL.ImageFilter import SMOOTH
 
-from shared.dataset.fonts import FontFiles
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.seeding import Draws, sample_key
 from shared.dataset.spec import DatasetSpec
 from shared.dataset.style import Style
@@ -66,10 +66,9 @@ class StyledCaptcha(ImageCaptcha):
 class StockRenderer:
     """What `CaptchaRenderer` must equal. Not for threads: the library's source of draws is one for the process."""
 
-    def __init__(self, spec: DatasetSpec, font_files: FontFiles | None = None) -> None:
+    def __init__(self, spec: DatasetSpec, font_files: FontFiles = NO_FONTS) -> None:
         self._spec = spec
-        files = font_files or FontFiles()
-        self._libraries = [StyledCaptcha(spec.width, spec.height, style, files) for style in spec.styles]
+        self._libraries = [StyledCaptcha(spec.width, spec.height, style, font_files) for style in spec.styles]
 
     def render(self, split: str, index: int) -> tuple[NDArray[np.uint8], str]:
         spec = self._spec
