@@ -1,4 +1,4 @@
-"""The evaluator: reads the test split, every sample exactly once, and reports."""
+"""The evaluator: predicts the test split, every sample exactly once, and reports the figures."""
 
-# Import sorting puts MindSpore before our own packages; what this does must come before MindSpore all the same.
+# Import sorting puts MindSpore before our own packages; but this import must come before MindSpore.
 import shared.recogniser as _before_mindspore  # noqa: F401

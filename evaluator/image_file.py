@@ -1,6 +1,6 @@
-"""A person's own picture file as the network wants it, or one line that says why not.
+"""Opens a user's own image file in the form the network takes, or says in one line why that is impossible.
 
-What surprises: a file is judged by its header before a pixel is decoded, so a small file that claims to be enormous
+Note: a file is judged by its header before a pixel is decoded, so a small file that claims to be enormous
 costs nothing.
 """
 
@@ -21,23 +21,23 @@ _WHITE = (255, 255, 255, 255)
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A picture, ready to be read."""
+class InputImage:
+    """An image, ready for the network."""
 
     file: Path
-    image: NDArray[np.uint8]
+    pixels: NDArray[np.uint8]
     "[height, width, 3], RGB."
-    was: tuple[int, int]
+    original_size: tuple[int, int]
     "Width and height as stored in the file."
 
     @property
     def is_resized(self) -> bool:
         """Whether it had another size."""
-        return self.was != (self.image.shape[1], self.image.shape[0])
+        return self.original_size != (self.pixels.shape[1], self.pixels.shape[0])
 
 
-def open_picture(file: Path, width: int, height: int) -> Picture:
-    """Raises `UsageError`, one line that begins with the file's name, for whatever cannot be read."""
+def open_image(file: Path, width: int, height: int) -> InputImage:
+    """Raises `UsageError`, one line that begins with the file's name, for a file that cannot be used."""
     try:
         if not file.is_file():
             raise UsageError("is not a file" if file.exists() else "does not exist")
@@ -48,18 +48,18 @@ def open_picture(file: Path, width: int, height: int) -> Picture:
             with Image.open(file, formats=_FORMATS) as opened:
                 return _decoded(file, opened, width, height)
     except UsageError as error:
-        raise UsageError(f"{shown(file)} {error}") from error
+        raise UsageError(f"{printable(file)} {error}") from error
     except Image.DecompressionBombError as error:
-        raise UsageError(f"{shown(file)} {_TOO_LARGE}") from error
+        raise UsageError(f"{printable(file)} {_TOO_LARGE}") from error
     except UnidentifiedImageError as error:
-        raise UsageError(f"{shown(file)} is not a PNG or JPEG picture") from error
+        raise UsageError(f"{printable(file)} is not a PNG or JPEG image") from error
     except OSError as error:
-        raise UsageError(f"{shown(file)} cannot be read: {error.strerror or _one_line(error)}") from error
+        raise UsageError(f"{printable(file)} cannot be read: {error.strerror or _one_line(error)}") from error
     except (ValueError, SyntaxError) as error:
-        raise UsageError(f"{shown(file)} is damaged: {_one_line(error)}") from error
+        raise UsageError(f"{printable(file)} is damaged: {_one_line(error)}") from error
 
 
-def shown(file: Path) -> str:
+def printable(file: Path) -> str:
     """The name as it can be printed, whatever bytes it is made of."""
     name = str(file)
     return name if name.isprintable() else ascii(name)
@@ -68,19 +68,19 @@ def shown(file: Path) -> str:
 _TOO_LARGE = f"has more than {MAX_PIXELS // 10**6} million pixels; make it smaller first"
 
 
-def _decoded(file: Path, opened: Image.Image, width: int, height: int) -> Picture:
+def _decoded(file: Path, opened: Image.Image, width: int, height: int) -> InputImage:
     if opened.width * opened.height > MAX_PIXELS:
         raise UsageError(_TOO_LARGE)
-    was = opened.size
-    opened.draft("RGB", (width * 2, height * 2))  # Large JPEG pictures are decoded smaller, which is much quicker.
+    original_size = opened.size
+    opened.draft("RGB", (width * 2, height * 2))  # Large JPEG images are decoded smaller, which is much quicker.
     upright = ImageOps.exif_transpose(_eight_bits(opened))
     has_alpha = "A" in upright.getbands() or "transparency" in upright.info
-    picture = upright.convert("RGBA" if has_alpha else "RGB")
-    if picture.size != (width, height):
-        picture = picture.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
+    resized = upright.convert("RGBA" if has_alpha else "RGB")
+    if resized.size != (width, height):
+        resized = resized.resize((width, height), Image.Resampling.BICUBIC, reducing_gap=3.0)
     if has_alpha:
-        picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
-    return Picture(file, np.asarray(picture.convert("RGB")), was)
+        resized = Image.alpha_composite(Image.new("RGBA", resized.size, _WHITE), resized)
+    return InputImage(file, np.asarray(resized.convert("RGB")), original_size)
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:

@@ -1,21 +1,20 @@
-"""What a pass over a split amounts to: exact match, character error rate, loss, confusion, calibration. NumPy only.
+"""The figures of a pass over a split: exact match, character error rate, loss, confusion, calibration. NumPy only.
 
-Memory grows with the number of misread samples and by one byte per sample of the split (the coverage), no more. What
-surprises: figures do not depend, to the last bit, on how samples were batched or in which order they came, so `Tally`
-adds exactly and never divides before the end.
+Memory: 14 bytes per sample of the split, and about a kilobyte per prediction error. Note: figures do not depend, to the
+last bit, on how samples were batched or in which order they came: sums are exact (`math.fsum`) and divided at the end.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from statistics import NormalDist
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluator.alignment import align
 from shared.errors import DataLoss
-from shared.recogniser.ctc_decoding import align
+from shared.recogniser.ctc_decoding import PredictedBatch
 
 NUM_BINS = 10
 "Equal parts of 0..1 that confidences are sorted into."
@@ -23,33 +22,27 @@ _Z95 = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True, eq=False)
-class ReadBatch:
-    """n samples as the network read them."""
+class EvaluatedBatch:
+    """n samples, what the network predicts for them, and the loss of their truths."""
 
     indices: NDArray[np.uint64]
     "[n], each within its split."
     truths: Sequence[str]
-    readings: Sequence[str]
     losses: NDArray[np.float32]
     "[n], CTC loss of each truth."
-    confidences: NDArray[np.float64]
-    "[n] in 0..1: how likely the network holds what it read."
-    paths: NDArray[np.int64]
-    "[n, frames]: the likeliest class of each frame, from which the reading was collapsed."
-    certainties: NDArray[np.float64]
-    "[n, frames] in 0..1: how likely that class is."
+    predictions: PredictedBatch
 
 
 @dataclass(frozen=True)
 class Score:
-    """Samples, and how many of them were read without a fault."""
+    """Samples, and how many of them were predicted correctly."""
 
     samples: int
     correct: int
 
     @property
     def accuracy(self) -> float:
-        """Exact match: the share of samples read without a fault."""
+        """Exact match: the share of samples whose prediction is their truth."""
         return self.correct / self.samples
 
     @property
@@ -63,23 +56,23 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Misreading:
-    """A sample that was not read as it is."""
+class PredictionError:
+    """A sample whose prediction is not its truth."""
 
     index: int
     truth: str
-    reading: str
+    prediction: str
     confidence: float
     loss: float
     path: tuple[int, ...]
     "The likeliest class of each frame."
-    certainties: tuple[float, ...]
-    "How likely that class is, for each frame."
+    frame_confidences: tuple[float, ...]
+    "The probability of that class, for each frame."
 
 
 @dataclass(frozen=True)
 class ConfidenceBin:
-    """The samples read with about the same confidence."""
+    """The samples predicted with about the same confidence."""
 
     score: Score
     mean_confidence: float
@@ -97,12 +90,12 @@ class Figures:
     loss: float
     "Mean CTC loss per sample."
     confusion: NDArray[np.int64]
-    "[classes, classes]: truth by reading; the last row counts insertions, the last column deletions."
+    "[classes, classes]: truth by prediction; the last row counts insertions, the last column deletions."
     calibration: list[ConfidenceBin]
     "By ascending confidence; bins that hold samples."
     calibration_error: float
     "Mean distance of confidence and accuracy over the bins, by samples (expected calibration error)."
-    misread: list[Misreading]
+    errors: list[PredictionError]
     "In the order of the split."
 
 
@@ -114,7 +107,7 @@ class Coverage:
         self._seen = np.zeros(count, bool)
 
     def add(self, indices: NDArray[np.uint64]) -> None:
-        """Notes the samples of a batch; raises `DataLoss` for one that came before or is none of the split's."""
+        """Records the samples of a batch; raises `DataLoss` for one that came before or is none of the split's."""
         unique, times = np.unique(indices, return_counts=True)
         count = len(self._seen)
         if (outside := unique[unique >= np.uint64(count)]).size:
@@ -131,32 +124,32 @@ class Coverage:
             raise DataLoss(f"{problem}, the first of them index {missing[0]}; no figure is given")
 
 
-class Tally:
-    """Adds up what was read."""
+class ScoreAccumulator:
+    """Collects evaluated batches and computes the figures of all of them."""
 
     def __init__(self, alphabet: str, max_length: int) -> None:
         self._class_of = {character: number for number, character in enumerate(alphabet)} | {"": len(alphabet)}
         self._samples = np.zeros(max_length + 1, np.int64)
         self._correct = np.zeros(max_length + 1, np.int64)
         self._confusion = np.zeros((len(alphabet) + 1, len(alphabet) + 1), np.int64)
-        self._loss = _ExactSum()
-        self._bin_samples = np.zeros(NUM_BINS, np.int64)
-        self._bin_correct = np.zeros(NUM_BINS, np.int64)
-        self._bin_confidence = [_ExactSum() for _ in range(NUM_BINS)]
-        self._misread: list[Misreading] = []
+        self._losses: list[NDArray[np.float32]] = []
+        self._confidences: list[NDArray[np.float64]] = []
+        self._is_correct: list[NDArray[np.bool_]] = []
+        self._errors: list[PredictionError] = []
 
-    def add(self, batch: ReadBatch) -> None:
+    def add(self, batch: EvaluatedBatch) -> None:
         """Counts the samples of a batch."""
-        pairs = list(zip(batch.truths, batch.readings, strict=True))
-        correct = np.array([truth == reading for truth, reading in pairs], bool)
+        pairs = list(zip(batch.truths, batch.predictions.texts, strict=True))
+        correct = np.array([truth == prediction for truth, prediction in pairs], bool)
         lengths = np.array([len(truth) for truth in batch.truths], np.int64)
         np.add.at(self._samples, lengths, 1)
         np.add.at(self._correct, lengths, correct)
-        self._loss.add(batch.losses)
-        self._add_confidences(batch.confidences, correct)
-        for truth, reading in pairs:
-            self._add_alignment(truth, reading)
-        self._misread += [_misreading(batch, row) for row in np.flatnonzero(~correct)]
+        self._losses.append(batch.losses)
+        self._confidences.append(batch.predictions.confidences)
+        self._is_correct.append(correct)
+        for truth, prediction in pairs:
+            self._add_alignment(truth, prediction)
+        self._errors += [_prediction_error(batch, row) for row in np.flatnonzero(~correct)]
 
     def figures(self) -> Figures:
         """The figures of all samples added, at least one."""
@@ -169,23 +162,16 @@ class Tally:
             total=Score(samples, int(self._correct.sum())),
             by_length=self._by_length(),
             character_error_rate=edits / characters,
-            loss=self._loss.value / samples,
+            loss=math.fsum(np.concatenate(self._losses)) / samples,
             confusion=self._confusion.copy(),
             calibration=bins,
             calibration_error=sum(gaps) / samples,
-            misread=sorted(self._misread, key=lambda misreading: misreading.index),
+            errors=sorted(self._errors, key=lambda error: error.index),
         )
 
-    def _add_confidences(self, confidences: NDArray[np.float64], correct: NDArray[np.bool_]) -> None:
-        bins = np.minimum((confidences * NUM_BINS).astype(np.int64), NUM_BINS - 1)
-        np.add.at(self._bin_samples, bins, 1)
-        np.add.at(self._bin_correct, bins, correct)
-        for number in np.unique(bins):
-            self._bin_confidence[number].add(confidences[bins == number])
-
-    def _add_alignment(self, truth: str, reading: str) -> None:
-        # Most readings are right, and an alignment of equal texts needs no search.
-        pairs = zip(truth, reading, strict=True) if truth == reading else align(truth, reading)
+    def _add_alignment(self, truth: str, prediction: str) -> None:
+        # Most predictions are right, and an alignment of equal texts needs no search.
+        pairs = zip(truth, prediction, strict=True) if truth == prediction else align(truth, prediction)
         for left, right in pairs:
             self._confusion[self._class_of[left], self._class_of[right]] += 1
 
@@ -194,38 +180,25 @@ class Tally:
         return {int(length): Score(int(self._samples[length]), int(self._correct[length])) for length in lengths}
 
     def _bins(self) -> list[ConfidenceBin]:
-        return [
-            ConfidenceBin(
-                Score(int(self._bin_samples[number]), int(self._bin_correct[number])),
-                self._bin_confidence[number].value / int(self._bin_samples[number]),
-            )
-            for number in np.flatnonzero(self._bin_samples)
-        ]
+        confidences, is_correct = np.concatenate(self._confidences), np.concatenate(self._is_correct)
+        number_of = np.minimum((confidences * NUM_BINS).astype(np.int64), NUM_BINS - 1)
+        return [_confidence_bin(confidences[members], is_correct[members])
+                for members in (number_of == number for number in np.unique(number_of))]  # fmt: skip
 
 
-class _ExactSum:
-    """A sum that does not depend on the order of what was added, rounded once; infinite when one of them was."""
-
-    def __init__(self) -> None:
-        self._exact, self._infinite = Fraction(), 0.0
-
-    def add(self, values: NDArray[np.floating[Any]]) -> None:
-        finite = np.isfinite(values)
-        self._exact += sum(map(Fraction, values[finite].tolist()))
-        self._infinite += float(values[~finite].sum())
-
-    @property
-    def value(self) -> float:
-        return float(self._exact) + self._infinite
+def _confidence_bin(confidences: NDArray[np.float64], is_correct: NDArray[np.bool_]) -> ConfidenceBin:
+    samples = len(confidences)
+    return ConfidenceBin(Score(samples, int(is_correct.sum())), math.fsum(confidences) / samples)
 
 
-def _misreading(batch: ReadBatch, row: int) -> Misreading:
-    return Misreading(
+def _prediction_error(batch: EvaluatedBatch, row: int) -> PredictionError:
+    predictions = batch.predictions
+    return PredictionError(
         index=int(batch.indices[row]),
         truth=batch.truths[row],
-        reading=batch.readings[row],
-        confidence=float(batch.confidences[row]),
+        prediction=predictions.texts[row],
+        confidence=float(predictions.confidences[row]),
         loss=float(batch.losses[row]),
-        path=tuple(batch.paths[row].tolist()),
-        certainties=tuple(batch.certainties[row].tolist()),
+        path=tuple(predictions.paths[row].tolist()),
+        frame_confidences=tuple(predictions.frame_confidences[row].tolist()),
     )

@@ -1,4 +1,4 @@
-"""The trainer's command line: reads argv, finds or starts the data set service, trains, says what came of it."""
+"""The trainer's command line: reads the arguments, connects to or starts the service, trains, prints the summary."""
 
 import argparse
 import json
@@ -6,9 +6,7 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shared.client import connect
 from shared.errors import UsageError
@@ -21,13 +19,11 @@ from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
 from trainer.distributed.rank_table import read_rank_table
+from trainer.distributed.world import World
+from trainer.metrics_option import add_metrics_options, metrics_address
 from trainer.progress import TrainingProgress
 from trainer.run_dir import RunDir, Summary
 from trainer.training.compatibility import SPLIT, plan_slice
-from trainer.training.rank_metrics import OPTION, offered
-
-if TYPE_CHECKING:
-    from shared.recogniser.device import Device
 
 _EXAMPLES = """\
 examples:
@@ -35,7 +31,7 @@ examples:
   python -m trainer --preset zoo                          the published recipe: 30 epochs of 781 steps
   python -m trainer --datagen 10.0.0.5:50051              train from a service that runs elsewhere
   python -m trainer --datagen datagen:50051 --tls-ca certs/ca.pem --token-file certs/token
-  python -m trainer --run-dir run --resume                go on where the newest checkpoint ends
+  python -m trainer --run-dir run --resume                continue from the newest checkpoint
   python -m trainer --ranks 2                             two processes on this host, each with half of every batch
   python -m trainer --device ascend --rank-table rank_table.json
   python -m trainer --steps 200 -o batch_size=32          fewer steps, smaller batches
@@ -47,10 +43,18 @@ def main(argv: Sequence[str]) -> int:
     options = build_parser().parse_args(argv)
     placement = _placement(options)
     run, config = _open_run(options, placement)
-    listen = _metrics_listen(options)
-    train = partial(_train_here, listen) if placement is None else partial(_train_on_ranks, placement, listen)
+    listen = metrics_address(options)
     with _service(options, config) as access, TrainingProgress() as progress:
-        summary, received = train(options.device, run, config, access, progress)
+        if placement is not None:
+            summary, received = _train_on_ranks(placement, config, run, options.device, access, listen, progress)
+        else:
+            # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
+            with uninterrupted():
+                from trainer.training.single_rank import train
+
+            summary, is_stopped = train(config, run, options.device, access, listen, progress)
+            # MindSpore turns a Ctrl-C during its compilation into SIGTERM: treat both as Ctrl-C.
+            received = [signal.SIGINT] if is_stopped else []
     if summary is not None:
         if options.json:
             print(json.dumps(asdict(summary)))
@@ -59,53 +63,21 @@ def main(argv: Sequence[str]) -> int:
     return 128 + received[0] if received else 0
 
 
-def _train_here(
-    listen: ListenAddress | None,
-    device: "Device",
-    run: RunDir,
-    config: TrainerConfig,
-    access: Access,
-    progress: TrainingProgress,
-) -> tuple[Summary, list[int]]:
-    """As a single rank in this process."""
-    # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
-    with uninterrupted():
-        from shared.recogniser.device import set_device
-        from trainer.training.loop import Trainer
-
-    set_device(device)
-    with connect(access.target, security=access.security) as client:
-        trainer = Trainer(config, client, run, device, progress.show)
-        run.begin(config)
-        progress.start(client.dataset, access.target, SPLIT, trainer.done, trainer.num_steps)
-        with stop_on_signal(trainer.stop) as received, offered(trainer, listen) as address:
-            progress.tell_metrics(0, address)
-            summary = trainer.train()
-    # MindSpore turns a Ctrl-C that meets its compiler into SIGTERM: take both for Ctrl-C.
-    return summary, [signal.SIGINT] if received else []
-
-
 def _train_on_ranks(
     placement: Placement,
-    listen: ListenAddress | None,
-    device: "Device",
-    run: RunDir,
     config: TrainerConfig,
+    run: RunDir,
+    device: str,
     access: Access,
+    listen: ListenAddress | None,
     progress: TrainingProgress,
 ) -> tuple[Summary | None, list[int]]:
-    """As one process per rank of this host."""
+    """As one process per rank of this host; the summary, and the signals that stopped it."""
     with connect(access.target, security=access.security) as client:
         dataset = client.dataset
-    plan_slice(config, dataset, placement.first_rank, placement.ranks)
-    launcher = Launcher(
-        placement,
-        run,
-        partial(progress.start, dataset, access.target, SPLIT),
-        progress.show,
-        listen,
-        progress.tell_metrics,
-    )
+    plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
+    progress.set_data(dataset, access.target, SPLIT)
+    launcher = Launcher(placement, run, progress, listen)
     with stop_on_signal(launcher.stop) as received:
         return launcher.train(dump_config(config), access, device), received
 
@@ -113,7 +85,7 @@ def _train_on_ranks(
 def build_parser() -> argparse.ArgumentParser:
     """The parser of the command."""
     parser = CommandParser(
-        "python -m trainer", description="Trains a captcha reader on a streamed data set.", epilog=_EXAMPLES
+        "python -m trainer", description="Trains a captcha recogniser on a streamed data set.", epilog=_EXAMPLES
     )
     parser.add_argument("--preset", choices=sorted(PRESETS), default="fast", help="where the defaults come from")
     parser.add_argument("--config", type=Path, metavar="FILE.yaml", help="configuration keys to change")
@@ -128,36 +100,20 @@ def build_parser() -> argparse.ArgumentParser:
                        "rank runs where; with several servers, start the same command on each")  # fmt: skip
     parser.add_argument("--node-rank", type=int, metavar="N", help="this host's place in the rank table's server_list; "
                         "default: the server with an address of this host")  # fmt: skip
-    parser.add_argument("--master-addr", metavar="HOST", help="where ranks meet; default: the server of rank 0")
+    parser.add_argument("--master-addr", metavar="HOST", help="where ranks connect; default: the server of rank 0")
     port = f"default: {DEFAULT_MASTER_PORT} with several servers, else a free one"
     parser.add_argument("--master-port", type=int, metavar="PORT", help=port)
     parser.add_argument("--datagen", metavar="TARGET", help="host:port of the service, or several joined by commas; "
                         "default: start one and stop it at the end")  # fmt: skip
     parser.add_argument("--run-dir", type=Path, default=Path("run"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --run-dir")
+    parser.add_argument("--resume", action="store_true", help="continue the run in --run-dir")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, metavar="N", help="the same as -o epoch_size=N")
     length.add_argument("--steps", type=int, metavar="N", help="the same as -o steps=N")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
-    metrics = "answer Prometheus there; rank r listens r ports above; port 0: any, told on stderr"
-    parser.add_argument(OPTION, metavar="HOST:PORT", help=metrics)
-    parser.add_argument(f"{OPTION}-insecure", action="store_true", help="also where other machines can ask")
+    add_metrics_options(parser)
     add_security_options(parser)
     return parser
-
-
-def _metrics_listen(options: argparse.Namespace) -> ListenAddress | None:
-    """Where rank 0 answers Prometheus; the ports of this host's other ranks follow."""
-    if options.metrics_listen is None:
-        if options.metrics_listen_insecure:
-            raise UsageError(f"{OPTION}-insecure is for {OPTION}; give that too")
-        return None
-    return ListenAddress.parse(
-        options.metrics_listen,
-        insecure=options.metrics_listen_insecure,
-        option=OPTION,
-        insecure_option=f"{OPTION}-insecure",
-    )
 
 
 def _placement(options: argparse.Namespace) -> Placement | None:

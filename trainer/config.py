@@ -1,7 +1,7 @@
-"""What a training run is asked to do: one flat table of keys, the published example's names first.
+"""The configuration of a training run: one flat table of keys, the published example's names first.
 
-Values come from a preset, then a YAML file, then `-o KEY=VALUE`, later ones winning. What surprises: `batch_size` is
-per rank, as published; give `global_batch_size` to fix the global batch whatever the number of ranks.
+Values come from a preset, then a YAML file, then `-o KEY=VALUE`; later ones win. Note: `batch_size` is per rank, as
+published; give `global_batch_size` to fix the global batch for any number of ranks.
 """
 
 import difflib
@@ -18,7 +18,7 @@ from shared.protocol.codec import Codec
 
 
 class TrainerConfig(BaseModel):
-    """All keys with their defaults, which are the `fast` preset's. A description stands under each key that is ours."""
+    """All keys with their defaults, which are the `fast` preset's, and a description of each."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
@@ -35,15 +35,15 @@ class TrainerConfig(BaseModel):
     hidden_size: int = Field(256, ge=1, le=4096)
     """Units of each LSTM layer."""
     learning_rate: float = Field(0.002, gt=0)
-    """The peak, reached after `warmup_steps`; from there it is lowered as `decay_epochs` says."""
+    """The highest, reached after `warmup_steps`; from there it is lowered as `decay_epochs` says."""
     momentum: float = Field(0.9, gt=0, lt=1)
-    """Of SGD; for Adam, how slowly its mean gradient changes (beta 1)."""
+    """Of SGD; for Adam, the decay of its mean gradient (beta 1)."""
     save_checkpoint: bool = True
-    """Whether checkpoints are written at all; without, nothing can be resumed or evaluated."""
+    """Whether checkpoints are written; without them a run cannot be resumed or evaluated."""
     save_checkpoint_steps: int = Field(500, ge=1)
     """Steps between checkpoints; one more is written after the last step."""
     keep_checkpoint_max: int = Field(30, ge=1)
-    """The newest so many are kept."""
+    """How many checkpoints are kept: the newest ones."""
     save_checkpoint_path: str = Field("checkpoints", min_length=1)
     """A folder, relative to the run directory."""
 
@@ -52,43 +52,43 @@ class TrainerConfig(BaseModel):
     steps: int | None = Field(3000, ge=1)
     """Steps to train for in all; null: `epoch_size` epochs."""
     seed: int = Field(0, ge=0, le=2**31 - 1)
-    """Of the initial weights and of the reading order; the samples' own seed is the service's."""
+    """Of the initial weights and of the order of samples; the seed of the samples themselves is the service's."""
     shuffle: bool = True
-    """Whether each epoch is read in an order of its own."""
+    """Whether each epoch has another order of samples."""
     warmup_steps: int = Field(100, ge=0)
-    """Steps over which the learning rate rises from zero."""
+    """Steps during which the learning rate rises from zero."""
     optimizer: Literal["adam", "sgd"] = "adam"
-    """What turns gradients into updates."""
+    """How gradients become updates."""
     decay_epochs: int | None = Field(None, ge=1)
-    """The learning rate is multiplied by 0.1 at the start of every so manyth epoch, counted from 1; null: it is lowered
-    to zero along half a cosine over all steps."""
+    """The learning rate is multiplied by 0.1 at the start of epochs n, 2n, 3n, ..., counted from 1; null: it falls to
+    zero along half a cosine over all steps."""
     scale_learning_rate: bool = False
     """Whether `learning_rate` is multiplied by the number of ranks."""
     loss_reduction: Literal["mean", "sum"] = "mean"
-    """What gradients are of: the mean loss of a rank's batch, or the sum."""
+    """Which loss is minimised: the mean over a rank's batch, or the sum."""
     clip_norm: float = Field(1.0, gt=0)
-    """Gradients of a larger global norm are scaled down to it."""
+    """Gradients with a larger global norm are scaled down to it."""
     clip_each_rank: bool = False
-    """Whether each rank clips its own gradients before they are averaged; else the average is clipped."""
+    """Whether each rank clips its own gradients before the mean over ranks; otherwise the mean is clipped."""
     columns_per_frame: int = Field(4, ge=1)
     """Image columns read in one time step."""
     second_layer: Literal["forward", "backward"] = "backward"
     """The direction in which the second LSTM layer reads."""
     pixels: Literal["ink", "colour"] = "ink"
-    """What the network sees of a pixel: how much ink it holds, or its three colours, normalised as published."""
+    """The network's input per pixel: its amount of ink, or its three colours, normalised as published."""
     initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
-    """How weights are drawn; uniform is the published way."""
+    """How initial weights are drawn; uniform as published."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
     codec: Codec | None = None
-    """How images travel from the service: raw, zstd or png; null: as it offers first, stored samples as they are."""
+    """Encoding of images on the wire: raw, zstd or png; null: the first that the service offers."""
     prefetch: int = Field(4, ge=1, le=64)
-    """Batches that a rank holds ahead of the training step."""
+    """Batches that a rank fetches ahead of the training step."""
     train_samples: int = Field(192_000, ge=1, le=2**48)
-    """Size of the train split of the embedded service; with --datagen the service says. One epoch of 3,000 steps."""
+    """Size of the train split of the embedded service; unused with --datagen. The default: one epoch of 3,000 steps."""
 
     def for_ranks(self, ranks: int) -> Self:
-        """With the global batch that `ranks` ranks take, which resuming on another number of ranks keeps."""
+        """With the global batch size for `ranks` ranks filled in; a run resumed on another number of ranks keeps it."""
         return self.model_copy(update={"global_batch_size": self.global_batch_size or self.batch_size * ranks})
 
     def digest(self) -> str:
@@ -102,7 +102,7 @@ _ZOO: Mapping[str, Any] = {
     "hidden_size": 512,
     "learning_rate": 0.01,
     "save_checkpoint_steps": 97,
-    # What stands in its code instead of its table.
+    # From its code, where that differs from its table.
     "steps": None,
     "train_samples": 50_000,
     "warmup_steps": 0,

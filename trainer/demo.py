@@ -1,4 +1,4 @@
-"""The main job end to end, as `make demo` runs it: service, training, evaluation, one summary.
+"""The whole job end to end, as `make demo` runs it: service, training, evaluation, one summary.
 
 Trainer and evaluator run as the commands a user would type, both fed by one service on a loopback port.
 """
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import StreamingError
-from shared.system.command_line import CommandParser, run
+from shared.system.command_line import CommandParser, positive, run
 from shared.system.embedded_service import embedded_service
-from trainer.config import TrainerConfig
+from trainer.config import load_config
 
 TEST_SAMPLES = 10_000
 
@@ -23,20 +23,26 @@ def main(argv: Sequence[str]) -> int:
     """Runs the demo; the last line on stdout is one JSON object."""
     parser = CommandParser("python -m trainer.demo", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="default: %(default)s")
-    out = parser.parse_args(argv).out
+    parser.add_argument("-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+                        help="one key of the training to change")  # fmt: skip
+    parser.add_argument("--test-samples", type=positive, default=TEST_SAMPLES, metavar="N",
+                        help="size of the test split; default: %(default)s")  # fmt: skip
+    options = parser.parse_args(argv)
+    out, config = options.out, load_config({}, None, options.overrides)
+    overrides = [part for override in options.overrides for part in ("-o", override)]
     shutil.rmtree(out, ignore_errors=True)
-    counts = {"train": TrainerConfig().train_samples, "test": TEST_SAMPLES}
+    counts = {"train": config.train_samples, "test": options.test_samples}
     with embedded_service(counts=counts) as target:
-        trained = _json_of("trainer", "--datagen", target, "--run-dir", str(out / "run"))
+        trained = _json_of("trainer", "--datagen", target, "--run-dir", str(out / "run"), *overrides)
         evaluated = _json_of(
             "evaluator", "--datagen", target, "--ckpt", str(out / "run"), "--report", str(out / "report")
         )
-    tell(trained, evaluated, out / "report" / "index.html")
+    print_summary(trained, evaluated, out / "report" / "index.html")
     return 0
 
 
-def tell(trained: dict[str, Any], evaluated: dict[str, Any], report: Path) -> None:
-    """Prints what came of it: the training, the report with its three headline figures, the JSON line."""
+def print_summary(trained: dict[str, Any], evaluated: dict[str, Any], report: Path) -> None:
+    """Prints the training, the report with its three main figures, and the JSON line."""
     low, high = evaluated["ci95"]
     print(
         f"training      {trained['train_s']:,.0f} s for {trained['steps']:,} steps, "
@@ -65,7 +71,7 @@ def _json_of(module: str, *arguments: str) -> dict[str, Any]:
     command = [sys.executable, "-m", module, *arguments, "--json"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode:
-        raise StreamingError(f"python -m {module} ended with exit code {done.returncode}; its own words are above")
+        raise StreamingError(f"python -m {module} ended with exit code {done.returncode}; its error message is above")
     result: dict[str, Any] = json.loads(done.stdout)
     return result
 

@@ -1,16 +1,14 @@
-"""A trained network as one MINDIR file, which MindSpore and MindSpore Lite run without this project.
+"""`python -m trainer.export`: writes a trained network as one MINDIR file, for MindSpore and MindSpore Lite.
 
-The file takes images as the service sends them, uint8 [n, height, width, 3] RGB with any n, and gives logits float32
-[frames, n, classes], the blank last. What surprises: MindSpore writes the operators of the device it exports on, so a
-file for Ascend is exported with `--device ascend` (by the documents; not run on a device).
+To run it, nothing of this project is needed. It takes images as the service sends them, uint8 [n, height, width, 3] RGB
+with any n, and gives logits float32 [frames, n, classes], the blank last. Note: MindSpore writes the operators of the
+device it exports on, so a file for Ascend is exported with `--device ascend` (by the documents; not run on a device).
 """
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from shared.errors import UsageError
 from shared.system.command_line import CommandParser, run
@@ -30,16 +28,12 @@ to load it again:
 def main(argv: Sequence[str]) -> int:
     """Exports one checkpoint."""
     options = _parser().parse_args(argv)
+    _check_out(options.out)  # Before the work, not after it.
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
-    _check_out(options.out)
     with uninterrupted():
-        from shared.recogniser.checkpoint import find_checkpoint
-        from shared.recogniser.device import set_device
+        from trainer.mindir import export_mindir
 
-        checkpoint = find_checkpoint(options.ckpt)
-        set_device(options.device)
-        print(f"exporting {checkpoint}", file=sys.stderr, flush=True)
-        written = _export(checkpoint, options.out)
+        written = export_mindir(options.ckpt, options.out, options.device)
     if options.json:
         print(json.dumps(written))
     else:
@@ -63,41 +57,13 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _check_out(out: Path) -> None:
-    """Before the work, not after it."""
+    """Raises `UsageError` when nothing can be written there."""
     if out.suffix != ".mindir":
         raise UsageError(f"--out must end with .mindir, got {out}")
     if out.is_dir():
         raise UsageError(f"--out must be a file, but {out} is a folder")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"cannot write {out}: there is no folder {out.absolute().parent}; make it first")
-
-
-def _export(checkpoint: Path, out: Path) -> dict[str, Any]:
-    import mindspore as ms
-
-    from shared.recogniser.hub import NAME, create_network
-
-    network = create_network(NAME, checkpoint=checkpoint)
-    network.set_train(False)
-    spec = network.spec
-    input_shape = [None, spec.height, spec.width, 3]
-    images = ms.Tensor(shape=input_shape, dtype=ms.uint8)
-    unfinished = out.with_name(f"unfinished-{out.name}")
-    try:
-        ms.export(network, images, file_name=str(unfinished), file_format="MINDIR")
-        unfinished.chmod(0o644)
-        unfinished.replace(out)
-    except OSError as error:
-        raise UsageError(f"cannot write {out}: {error.strerror or error}") from error
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return {
-        "mindir": str(out),
-        "checkpoint": str(checkpoint),
-        "size_bytes": out.stat().st_size,
-        "input_shape": input_shape,
-        "output_shape": [spec.num_frames, None, spec.num_classes],
-    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What a person sees while a network trains: one line that fits 80 columns, and a summary at the end."""
+"""Progress and summary of a training run: one line that fits 80 columns, and a few lines at the end."""
 
 import sys
 from types import TracebackType
@@ -18,6 +18,7 @@ class TrainingProgress:
         self._console = Console(stderr=True, highlight=False)
         self._bar: Progress | None = None
         self._first_row: MetricsRow | None = None
+        self._data = ""
 
     def __enter__(self) -> Self:
         return self
@@ -28,14 +29,17 @@ class TrainingProgress:
         if self._bar is not None:
             self._bar.stop()
 
-    def start(self, dataset: Dataset, target: str, split: str, done: int, num_steps: int) -> None:
-        """Says what is about to happen."""
-        data = f"{dataset.counts[split]:,} {split} samples from {target}, fingerprint {dataset.fingerprint[:12]}"
+    def set_data(self, dataset: Dataset, target: str, split: str) -> None:
+        """What is trained on; `begin` prints it."""
+        self._data = f"{dataset.counts[split]:,} {split} samples from {target}, fingerprint {dataset.fingerprint[:12]}"
+
+    def begin(self, done: int, num_steps: int) -> None:
+        """Training begins, after `done` steps of `num_steps`."""
         if done >= num_steps:
             print(f"all {num_steps:,} steps are done; nothing is left to train", file=sys.stderr, flush=True)
             return
         todo = f"{num_steps:,} steps" if not done else f"steps {done + 1:,} to {num_steps:,}"
-        print(f"training for {todo} on {data}", file=sys.stderr, flush=True)
+        print(f"training for {todo} on {self._data}", file=sys.stderr, flush=True)
         if self._console.is_terminal:
             fields = TextColumn(
                 "loss {task.fields[loss]:.4f}  {task.fields[rate]:,.0f} images/s  wait {task.fields[wait]}"
@@ -45,8 +49,8 @@ class TrainingProgress:
             self._bar.add_task("", total=num_steps, completed=done, loss=float("nan"), rate=0.0, wait="0.0%")
             self._bar.start()
 
-    def tell_metrics(self, rank: int, address: str) -> None:
-        """Says where a rank answers Prometheus, if it does."""
+    def show_metrics_address(self, rank: int, address: str) -> None:
+        """Where a rank answers Prometheus; nothing when the address is empty."""
         if address:
             print(f"metrics of rank {rank} on {address}", file=sys.stderr, flush=True)
 
@@ -69,7 +73,7 @@ class TrainingProgress:
         )
 
     def finish(self, summary: Summary) -> None:
-        """The last words of a run, on stdout."""
+        """The summary, on stdout."""
         if self._bar is not None:
             self._bar.stop()
         done = "trained" if summary.steps == summary.num_steps else "stopped after"
@@ -87,5 +91,5 @@ class TrainingProgress:
 
 
 def _waited(shares: list[float]) -> str:
-    """The largest share, and which rank keeps the others waiting when there are others."""
+    """The largest share, and, among several ranks, the rank that makes the others wait."""
     return f"{max(shares):.1%}" + (f" (rank {shares.index(max(shares))})" if len(shares) > 1 else "")

@@ -1,11 +1,4 @@
-"""A run's directory: what was asked, what happened, and where it can go on.
-
-RUN/config.yaml      all keys, defaults filled in
-RUN/metrics.jsonl    one line per log interval
-RUN/checkpoints/     warpctc-EPOCH-STEP.ckpt and .json
-RUN/receipts/        rank-N.jsonl: what each rank consumed
-RUN/logs/            what the processes of several ranks had to say, MindSpore's noise included
-"""
+"""A training run's directory as the trainer writes it; `RunLayout` says where each file is."""
 
 import json
 from collections.abc import Sequence
@@ -13,7 +6,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.errors import UsageError
-from trainer.audit.receipt_files import FOLDER
+from shared.recogniser.checkpoint_info import list_checkpoints
+from shared.recogniser.run_layout import RunLayout
+from shared.system.atomic_file import write_atomic
 from trainer.config import TrainerConfig, dump_config, load_config
 
 
@@ -34,12 +29,12 @@ class MetricsRow:
     elapsed_s: float
     "Training time until here, over all restarts."
     rank_wait_shares: list[float]
-    "One per rank: a starved rank keeps all others waiting, but only its own share shows it."
+    "One per rank: a rank without data makes all others wait, but only its own share shows it."
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a finished or interrupted run says of itself."""
+    """The result of a finished or interrupted run."""
 
     steps: int
     "Steps done since the start of training."
@@ -57,15 +52,8 @@ class Summary:
     weights_digest: str
 
 
-class RunDir:
+class RunDir(RunLayout):
     """The files of one run."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.config_file = path / "config.yaml"
-        self.metrics_file = path / "metrics.jsonl"
-        self.receipts = path / FOLDER
-        self.logs = path / "logs"
 
     def check_new(self) -> None:
         """Raises `UsageError` when the directory already holds a run."""
@@ -74,27 +62,27 @@ class RunDir:
             raise UsageError(f"{self.path} {problem}")
 
     def begin(self, config: TrainerConfig) -> None:
-        """Writes down what was asked; raises `UsageError` when the directory cannot be written."""
+        """Writes the configuration; raises `UsageError` when the directory cannot be written."""
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self.config_file.write_text(dump_config(config))
+            write_atomic(self.config_file, dump_config(config))
         except OSError as error:
-            raise self.unwritable(error) from error
+            raise self.write_error(error) from error
 
-    def unwritable(self, error: OSError) -> UsageError:
-        """What to raise when the directory cannot be written."""
+    def write_error(self, error: OSError) -> UsageError:
+        """The error to raise when the directory cannot be written."""
         return UsageError(f"cannot write the run directory {self.path}: {error.strerror}")
 
     def reopen(self, file: Path | None, overrides: Sequence[str]) -> TrainerConfig:
-        """The configuration of the run to go on with; what is given again may not differ."""
+        """The configuration of the run to resume; keys that are given again must have the same value."""
         if not self.config_file.is_file():
             raise UsageError(f"nothing to resume in {self.path}: it has no config.yaml; start without --resume")
         saved = load_config({}, self.config_file, ())
         asked = load_config(saved.model_dump(mode="json"), file, overrides)
         for key in TrainerConfig.model_fields:
-            was, now = getattr(saved, key), getattr(asked, key)
-            if was != now:
-                raise UsageError(f"--resume cannot change {key} from {was} to {now}; start a new --run-dir for that")
+            before, now = getattr(saved, key), getattr(asked, key)
+            if before != now:
+                raise UsageError(f"--resume cannot change {key} from {before} to {now}; start a new --run-dir for that")
         return saved
 
     def checkpoint_folder(self, config: TrainerConfig) -> Path:
@@ -102,19 +90,16 @@ class RunDir:
         return self.path / config.save_checkpoint_path
 
     def newest_checkpoint(self, config: TrainerConfig) -> Path | None:
-        """Where to go on, if the run came that far."""
-        # MindSpore takes seconds to import: --help, a mistyped key and the launcher do without.
-        from shared.recogniser.checkpoint import list_checkpoints
-
+        """The one to resume from, if there is one."""
         found = list_checkpoints(self.checkpoint_folder(config))
         return found[-1] if found else None
 
     def cut_metrics(self, step: int) -> None:
-        """Forgets the lines after `step`, which a resumed run will write again."""
+        """Removes the lines after `step`, which a resumed run will write again."""
         if not self.metrics_file.exists():
             return
         rows = [line for line in self.metrics_file.read_text().splitlines() if _step_of(line) <= step]
-        self.metrics_file.write_text("".join(f"{row}\n" for row in rows))
+        write_atomic(self.metrics_file, "".join(f"{row}\n" for row in rows))
 
     def append_metrics(self, row: MetricsRow) -> None:
         """Adds one line."""
@@ -126,4 +111,4 @@ def _step_of(line: str) -> float:
     try:
         return int(json.loads(line)["step"])
     except (ValueError, KeyError, TypeError):
-        return float("inf")  # torn by a crash: write it again
+        return float("inf")  # A crash left half a line: remove it.

@@ -1,7 +1,7 @@
-"""The charts of the report, drawn by Matplotlib as SVG that stands inside the page.
+"""The charts of the report, drawn by Matplotlib as SVG inside the page.
 
-What surprises: nothing is drawn in a colour. Each ink is a placeholder that becomes a CSS variable of the page, so one
-drawing serves light and dark. Text stays text, in the page's own font. Equal figures give equal bytes.
+Note: no colour is fixed. Each is a placeholder that becomes a CSS variable of the page, so one drawing is used in light
+and dark mode. Text stays text, in the page's own font. Equal figures give equal bytes.
 """
 
 import io
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from evaluator.report.loss_history import Point
 from evaluator.scores import Figures, Score
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # It tells users about its font cache.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)  # It prints about its font cache.
 
 INK, LINE, ACCENT, WARM = "#000001", "#000002", "#000003", "#000004"
 _VARIABLES = {INK: "var(--ink)", LINE: "var(--line)", ACCENT: "var(--accent)", WARM: "var(--warm)"}
@@ -47,7 +47,7 @@ _STYLE: dict[Any, Any] = {
 }
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 MAX_CLASSES_WITH_COUNTS = 16
-"In a larger confusion matrix the counts would not be readable."
+"In a larger confusion matrix the counts are too small to read."
 
 
 class _Chart:
@@ -59,7 +59,7 @@ class _Chart:
 
 @contextmanager
 def _chart(name: str, description: str, height_in: float = 3.2) -> Iterator[_Chart]:
-    """name: a word of its own, for the ids; description: what those hear who do not see it."""
+    """name: a word of its own, for the ids; description: for screen readers."""
     chart = _Chart()
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(5, height_in))
@@ -85,8 +85,8 @@ def _for_page(svg: str, name: str, description: str) -> str:
 def loss_chart(history: Sequence[Point], step: int) -> Markup:
     """Training loss over steps, on a logarithmic scale; step: where the checkpoint was taken."""
     steps, losses = [point.step for point in history], [point.loss for point in history]
-    told = f"Training loss over {steps[-1]:,} steps: from {losses[0]:.3g} to {losses[-1]:.3g}"
-    with _chart("loss", told) as chart:
+    description = f"Training loss over {steps[-1]:,} steps: from {losses[0]:.3g} to {losses[-1]:.3g}"
+    with _chart("loss", description) as chart:
         chart.axes.plot(steps, losses, color=ACCENT, linewidth=1.8)
         if min(losses) > 0:
             chart.axes.set_yscale("log")
@@ -99,8 +99,8 @@ def loss_chart(history: Sequence[Point], step: int) -> Markup:
 
 def accuracy_chart(scores: Sequence[tuple[int, Score]]) -> Markup:
     """Exact match of each checkpoint, by step, with its interval."""
-    told = "Exact match by step: " + ", ".join(f"{step:,}: {score.accuracy:.2%}" for step, score in scores)
-    with _chart("accuracy", told) as chart:
+    description = "Exact match by step: " + ", ".join(f"{step:,}: {score.accuracy:.2%}" for step, score in scores)
+    with _chart("accuracy", description) as chart:
         _intervals(chart.axes, [step for step, _ in scores], [score for _, score in scores], joined=True)
         chart.axes.set(xlabel="step", ylabel="exact match")
         chart.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -109,38 +109,36 @@ def accuracy_chart(scores: Sequence[tuple[int, Score]]) -> Markup:
 
 def length_chart(figures: Figures) -> Markup:
     """Exact match by the number of characters in the truth, with its interval."""
-    told = ", ".join(f"{length}: {score.accuracy:.2%}" for length, score in figures.by_length.items())
-    with _chart("length", f"Exact match by number of characters: {told}") as chart:
+    description = ", ".join(f"{length}: {score.accuracy:.2%}" for length, score in figures.by_length.items())
+    with _chart("length", f"Exact match by number of characters: {description}") as chart:
         lengths, scores = [*figures.by_length], [*figures.by_length.values()]
         _intervals(chart.axes, lengths, scores, joined=False)
-        chart.axes.set(xlabel="characters in the picture", ylabel="exact match", xticks=lengths)
+        chart.axes.set(xlabel="characters in the image", ylabel="exact match", xticks=lengths)
         chart.axes.margins(x=0.15)
         chart.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     return chart.svg
 
 
 def calibration_chart(figures: Figures) -> Markup:
-    """How often readings of a confidence are right; on the diagonal the confidence is honest."""
+    """How often predictions of a confidence are correct; on the diagonal confidence equals accuracy."""
     bins = figures.calibration
-    told = ", ".join(f"at {each.mean_confidence:.0%} {each.score.accuracy:.0%} right" for each in bins)
-    with _chart("calibration", f"Confidence against accuracy: {told}") as chart:
+    description = ", ".join(f"at {each.mean_confidence:.0%} {each.score.accuracy:.0%} correct" for each in bins)
+    with _chart("calibration", f"Confidence against accuracy: {description}") as chart:
         chart.axes.plot([0, 1], [0, 1], color=INK, linewidth=1, linestyle=":")
         _intervals(chart.axes, [each.mean_confidence for each in bins], [each.score for each in bins], joined=False)
-        chart.axes.set(
-            xlabel="confidence (dotted: honest)", ylabel="read without a fault", xlim=(0, 1.03), ylim=(0, 1.03)
-        )
+        chart.axes.set(xlabel="confidence (dotted: equal)", ylabel="accuracy", xlim=(0, 1.03), ylim=(0, 1.03))
         chart.axes.xaxis.set_major_formatter(PercentFormatter(1.0))
         chart.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     return chart.svg
 
 
 def confusion_chart(figures: Figures, alphabet: str) -> Markup:
-    """Truth by reading as a heat map of the errors; right readings, which outnumber them, are left plain."""
+    """Truth by prediction as a heat map of the errors; correct ones, which are far more, are left out."""
     counts = figures.confusion
     errors = counts - np.diag(np.diag(counts))
-    told = f"Heat map of {int(errors.sum()):,} character errors, truth by reading; the same numbers stand in the table"
+    description = f"Heat map of {int(errors.sum()):,} character errors, truth by prediction; the table shows the same"
     classes = len(counts)
-    with _chart("confusion", told, height_in=4.8) as chart:
+    with _chart("confusion", description, height_in=4.8) as chart:
         shade = np.sqrt(errors / max(1, errors.max()))
         for row, column in zip(*np.nonzero(errors), strict=True):
             # Never solid: ink stays readable on it, on light and on dark ground.
@@ -162,9 +160,9 @@ def _frame_confusion(axes: Axes, alphabet: str) -> None:
     classes = len(alphabet) + 1
     axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), aspect="equal")
     size = min(11.0, 280 / classes)
-    axes.set_xticks(range(classes), [*alphabet, "missed"], fontsize=size)
-    axes.set_yticks(range(classes), [*alphabet, "added"], fontsize=size)
-    axes.set(xlabel="read as", ylabel="stands there")
+    axes.set_xticks(range(classes), [*alphabet, "deleted"], fontsize=size)
+    axes.set_yticks(range(classes), [*alphabet, "inserted"], fontsize=size)
+    axes.set(xlabel="prediction", ylabel="truth")
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.get_xticklabels()[-1].set_rotation(90)

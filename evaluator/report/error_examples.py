@@ -1,6 +1,6 @@
-"""The worst errors, one by one: the picture, what it says, what was read, and which frame emitted what.
+"""The worst errors, one by one: the image, its truth, the prediction, and which frame emitted what.
 
-"Worst" is what the network held least likely to be right: the highest CTC loss.
+"Worst" means the highest CTC loss: the truth was least probable.
 """
 
 import base64
@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from evaluator.scores import Misreading
+from evaluator.alignment import Pair, align
+from evaluator.scores import PredictionError
 from shared.client import DatasetClient
-from shared.recogniser.ctc_decoding import Pair, align
 
-NUM_EXHIBITS = 24
+NUM_EXAMPLES = 24
 
 
 @dataclass(frozen=True)
@@ -29,61 +29,62 @@ class Run:
     "Inclusive."
     character: str
     "Empty for the blank."
-    certainty: float
-    "The mean over the frames of how likely that class is."
+    confidence: float
+    "The mean over the frames of the probability of that class."
 
     @property
     def frames(self) -> str:
-        """Their numbers as people write them."""
+        """Their numbers, such as "3" or "3 to 7"."""
         return f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
 
 
 @dataclass(frozen=True)
-class Exhibit:
-    """One misread sample, ready to be shown."""
+class ErrorExample:
+    """One prediction error, ready to be shown."""
 
-    misread: Misreading
-    picture: str
+    error: PredictionError
+    image: str
     "A PNG as a data URI."
     width: int
     height: int
     runs: Sequence[Run]
     alignment: Sequence[Pair]
-    "Truth and reading, character by character."
+    "Truth and prediction, character by character."
 
     @property
     def edits(self) -> list[str]:
-        """What went wrong, in words."""
-        return [_edit(truth, reading) for truth, reading in self.alignment if truth != reading]
+        """The wrong characters, in words."""
+        return [_edit(truth, prediction) for truth, prediction in self.alignment if truth != prediction]
 
 
-def exhibits_of(misread: Sequence[Misreading], split: str, client: DatasetClient) -> list[Exhibit]:
-    """The `NUM_EXHIBITS` worst, worst first, with their pictures from the service."""
-    worst = sorted(misread, key=lambda each: (-each.loss, each.index))[:NUM_EXHIBITS]
+def error_examples(errors: Sequence[PredictionError], split: str, client: DatasetClient) -> list[ErrorExample]:
+    """The `NUM_EXAMPLES` worst, worst first, with their images from the service."""
+    worst = sorted(errors, key=lambda each: (-each.loss, each.index))[:NUM_EXAMPLES]
     alphabet = client.dataset.spec.alphabet
     samples = client.samples(split, [each.index for each in worst]) if worst else []
-    return [_exhibit(each, sample.image, alphabet) for each, sample in zip(worst, samples, strict=True)]
+    return [_example(each, sample.image, alphabet) for each, sample in zip(worst, samples, strict=True)]
 
 
-def runs_of(path: Sequence[int], certainties: Sequence[float], alphabet: str) -> list[Run]:
+def runs_of(path: Sequence[int], frame_confidences: Sequence[float], alphabet: str) -> list[Run]:
     """The frames of a path grouped as CTC merges them."""
     runs, first = [], 0
     for value, group in groupby(path):
         last = first + len(list(group)) - 1
         character = alphabet[value] if value < len(alphabet) else ""
-        runs.append(Run(first, last, character, sum(certainties[first : last + 1]) / (last + 1 - first)))
+        confidence = sum(frame_confidences[first : last + 1]) / (last + 1 - first)
+        runs.append(Run(first, last, character, confidence))
         first = last + 1
     return runs
 
 
-def _exhibit(misread: Misreading, image: NDArray[np.uint8], alphabet: str) -> Exhibit:
-    return Exhibit(
-        misread=misread,
-        picture=_data_uri(image),
+def _example(error: PredictionError, image: NDArray[np.uint8], alphabet: str) -> ErrorExample:
+    return ErrorExample(
+        error=error,
+        image=_data_uri(image),
         width=image.shape[1],
         height=image.shape[0],
-        runs=runs_of(misread.path, misread.certainties, alphabet),
-        alignment=align(misread.truth, misread.reading),
+        runs=runs_of(error.path, error.frame_confidences, alphabet),
+        alignment=align(error.truth, error.prediction),
     )
 
 
@@ -93,7 +94,7 @@ def _data_uri(image: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _edit(truth: str, reading: str) -> str:
-    if not reading:
-        return f"{truth} missed"
-    return f"{truth} read as {reading}" if truth else f"{reading} added"
+def _edit(truth: str, prediction: str) -> str:
+    if not prediction:
+        return f"{truth} deleted"
+    return f"{truth} predicted as {prediction}" if truth else f"{prediction} inserted"

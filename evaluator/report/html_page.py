@@ -1,6 +1,6 @@
-"""The report as one page: no script, no font, no picture from elsewhere; light and dark; for eyes, keys and ears.
+"""The report as one HTML page without scripts or external files, for light and dark mode, keyboard and screen reader.
 
-The page itself is templates/report.html; here stands what it is given.
+The page itself is templates/report.html; this module computes its values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,22 +10,22 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluator.evaluate import Evaluation
 from evaluator.report.charts import accuracy_chart, calibration_chart, confusion_chart, length_chart, loss_chart
-from evaluator.report.error_examples import Exhibit
+from evaluator.report.error_examples import ErrorExample
 from evaluator.report.loss_history import Point
 from evaluator.scores import Figures
 
 NUM_CONFUSIONS = 6
-"Of the most frequent ones, told in words."
+"Of the most frequent ones, listed in words."
 
 
 def render_page(
     evaluation: Evaluation,
-    tried: Sequence[Evaluation],
-    exhibits: Sequence[Exhibit],
+    evaluations: Sequence[Evaluation],
+    examples: Sequence[ErrorExample],
     history: Sequence[Point],
     run: Mapping[str, Any],
 ) -> str:
-    """HTML; the same for the same arguments. tried: every checkpoint read with; run: what report.json says of it."""
+    """HTML; the same for the same arguments. evaluations: of every checkpoint; run: see `configuration`."""
     environment = Environment(
         loader=PackageLoader("evaluator.report"),
         autoescape=True,
@@ -36,14 +36,14 @@ def render_page(
     )
     environment.filters["percent"] = lambda value, digits=2: f"{value:.{digits}%}"
     figures, alphabet = evaluation.figures, evaluation.dataset.spec.alphabet
-    tried = sorted(tried, key=lambda each: each.info.global_step)
-    scores = [(each.info.global_step, each.figures.total) for each in tried]
+    by_step = sorted(evaluations, key=lambda each: each.info.global_step)
+    scores = [(each.info.global_step, each.figures.total) for each in by_step]
     return environment.get_template("report.html").render(
         evaluation=evaluation,
         figures=figures,
         total=figures.total,
-        tried=tried,
-        exhibits=exhibits,
+        evaluations=by_step,
+        examples=examples,
         history=history,
         run=run,
         alphabet=alphabet,
@@ -57,7 +57,7 @@ def render_page(
 
 
 def frequent_confusions(figures: Figures, alphabet: str) -> list[tuple[str, str, int]]:
-    """(character there, character read, times) of the most frequent errors; an empty string stands for none."""
+    """(true character, predicted character, times) of the most frequent errors; an empty string means none."""
     names = [*alphabet, ""]
     counts = figures.confusion
     errors = [

@@ -1,4 +1,4 @@
-"""How the run went that a checkpoint belongs to, from its metrics.jsonl; nothing when the checkpoint lies elsewhere."""
+"""The training loss of the run that a checkpoint belongs to, from its metrics.jsonl; empty when there is none."""
 
 import json
 import math
@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.recogniser.run_layout import runs_of
+
 MAX_POINTS = 400
-"More would not be seen in a chart."
+"A chart cannot show more."
 
 
 @dataclass(frozen=True)
@@ -21,11 +23,10 @@ class Point:
 
 
 def read_history(checkpoint: Path) -> Sequence[Point]:
-    """At most about `MAX_POINTS` points by ascending step; lines that a crash tore, and losses that are no number, are
-    left out."""
-    for folder in (checkpoint.parent.parent, checkpoint.parent):
+    """At most about `MAX_POINTS` points by ascending step, without incomplete lines and losses that are not finite."""
+    for run in runs_of(checkpoint):
         try:
-            lines = (folder / "metrics.jsonl").read_text(errors="replace").splitlines()
+            lines = run.metrics_file.read_text(errors="replace").splitlines()
         except OSError:
             continue
         points = sorted(filter(None, map(_point, lines)), key=lambda point: point.step)

@@ -1,4 +1,4 @@
-"""What stands on the terminal after a pass: exact match, a table by length, then a line for each of the others."""
+"""The figures on the terminal: exact match, a table by length, then a line for each of the others."""
 
 from pathlib import Path
 
@@ -22,7 +22,7 @@ def show(evaluation: Evaluation, report: Path | None) -> None:
         "coverage": f"{figures.total.samples:,}/{evaluation.dataset.counts[evaluation.split]:,} samples, each once",
         "character errors": f"{figures.character_error_rate:.3%} of characters",
         "CTC loss": f"{figures.loss:.4f} a sample",
-        "calibration": f"confidence is off by {figures.calibration_error:.2%} on average",
+        "calibration": f"confidence differs from accuracy by {figures.calibration_error:.2%} on average",
         "throughput": f"{evaluation.images_per_s:,.0f} images/s, {evaluation.time_s:,.1f} s",
         "data set": f"{evaluation.split}, fingerprint {evaluation.dataset.fingerprint[:12]}",
         "checkpoint": str(evaluation.checkpoint),

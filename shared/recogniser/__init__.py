@@ -1,4 +1,4 @@
-"""What needs MindSpore and both the trainer and the evaluator use.
+"""The recogniser: network, loss, decoding, checkpoints, prediction; used by trainer and evaluator. Mostly MindSpore.
 
 Importing MindSpore makes protobuf fall back to its pure Python parser, 3-10 times slower on our messages, here and in
 every process started from here, unless the environment already says otherwise; hence the first line below. It also

@@ -1,18 +1,40 @@
-"""From logits to text, and how far a text is from the truth: greedy CTC decoding and edit distance, NumPy only.
+"""From logits to predictions: greedy CTC decoding, and how confident the network is. NumPy only.
 
 Greedy (best path) decoding after Graves et al., "Connectionist temporal classification" (ICML 2006): the likeliest
-class of each frame, runs of a class merged, blanks dropped. What surprises: merging comes before dropping, so a doubled
-character is read only where a blank stands between its two runs.
+class of each frame, runs of a class merged, blanks dropped. Note: merging comes before dropping, so a doubled character
+is predicted only where a blank stands between its two runs.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Pair = tuple[str, str]
-"(character of the truth, character read); an empty string where the other one stands alone."
+
+@dataclass(frozen=True, eq=False)
+class PredictedBatch:
+    """What the network predicts for n images."""
+
+    texts: Sequence[str]
+    confidences: NDArray[np.float64]
+    "[n] in 0..1: the probability of each text, summed over all CTC paths that give it."
+    paths: NDArray[np.int64]
+    "[n, frames]: the likeliest class of each frame, from which the text was collapsed."
+    frame_confidences: NDArray[np.float64]
+    "[n, frames] in 0..1: the probability of that class."
+
+
+def decode(logits: NDArray[np.floating[Any]], alphabet: str) -> PredictedBatch:
+    """Texts and confidences from logits [frames, n, classes]; see `greedy_decode`."""
+    texts = greedy_decode(logits, alphabet)
+    return PredictedBatch(
+        texts=texts,
+        confidences=text_probability(logits, texts, alphabet),
+        paths=logits.argmax(axis=2).T,
+        frame_confidences=frame_confidences(logits).T,
+    )
 
 
 def greedy_decode(logits: NDArray[np.floating[Any]], alphabet: str) -> list[str]:
@@ -52,8 +74,8 @@ def text_probability(logits: NDArray[np.floating[Any]], texts: Sequence[str], al
     return probability
 
 
-def certainties(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """float64 [frames, n] in 0..1: how likely each frame's likeliest class is; logits [frames, n, classes]."""
+def frame_confidences(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """float64 [frames, n] in 0..1: the probability of each frame's likeliest class; logits [frames, n, classes]."""
     best: NDArray[np.float64] = np.exp(_log_softmax(logits).max(axis=2))
     return best
 
@@ -70,41 +92,3 @@ def _with_blanks(texts: Sequence[str], alphabet: str) -> NDArray[np.int64]:
     for row, text in zip(spelled, texts, strict=True):
         row[1 : 2 * len(text) : 2] = [alphabet.index(character) for character in text]
     return spelled
-
-
-def align(truth: str, reading: str) -> list[Pair]:
-    """One cheapest alignment, in reading order; as many pairs differ as the edit distance is (Levenshtein, 1966).
-
-    Of equally cheap ones it prefers, from the end, to pair two characters, then to leave one out, then to add one.
-    """
-    costs = _distances(truth, reading)
-    row, column = len(truth), len(reading)
-    pairs: list[Pair] = []
-    while row or column:
-        paired = bool(row and column)
-        if paired and costs[row, column] == costs[row - 1, column - 1] + (truth[row - 1] != reading[column - 1]):
-            row, column = row - 1, column - 1
-            pairs.append((truth[row], reading[column]))
-        elif row and costs[row, column] == costs[row - 1, column] + 1:
-            row -= 1
-            pairs.append((truth[row], ""))
-        else:
-            column -= 1
-            pairs.append(("", reading[column]))
-    return pairs[::-1]
-
-
-def _distances(truth: Sequence[str], reading: Sequence[str]) -> NDArray[np.int64]:
-    """[len(truth) + 1, len(reading) + 1]: the distance between every pair of prefixes.
-
-    A row at a time: insertions along a row are a running minimum of cost minus column.
-    """
-    columns = np.arange(len(reading) + 1)
-    read = np.array([*reading], dtype="U1")
-    costs = np.empty((len(truth) + 1, len(reading) + 1), np.int64)
-    costs[0] = columns
-    for row, character in enumerate(truth, start=1):
-        best = costs[row - 1] + 1
-        best[1:] = np.minimum(best[1:], costs[row - 1, :-1] + (read != character))
-        costs[row] = np.minimum.accumulate(best - columns) + columns
-    return costs

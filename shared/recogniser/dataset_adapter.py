@@ -1,6 +1,6 @@
 """From the client to MindSpore: the batches of a whole run as one `GeneratorDataset`.
 
-What surprises: MindSpore calls `iter(source)` before it wants data and drops the type of exceptions that cross it. So
+Note: MindSpore calls `iter(source)` before it wants data and drops the type of exceptions that cross it. So
 `__iter__` is a generator function (no request leaves before the first `next`), epochs are numbered here rather than by
 MindSpore, and the original exception stays on `source.error`.
 """
@@ -22,7 +22,7 @@ Row = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint64]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadingPlan:
+class StreamPlan:
     """What one rank reads: steps `first_step` to `last_step` (exclusive), counted over epochs, of one split."""
 
     split: str
@@ -48,7 +48,7 @@ class ReadingPlan:
 class BatchSource:
     """An iterable of rows, one per step: images uint8 [n, height, width, 3], labels int32 [n, max_length], indices."""
 
-    def __init__(self, client: DatasetClient, plan: ReadingPlan) -> None:
+    def __init__(self, client: DatasetClient, plan: StreamPlan) -> None:
         self._client, self._plan = client, plan
         self._stream: BatchStream | None = None
         self._reopened = 0
@@ -106,7 +106,7 @@ class BatchSource:
 def generator_dataset(source: BatchSource, prefetch: int) -> Any:
     """A `GeneratorDataset` with the columns images, labels and indices over `source`, read once from end to end.
 
-    One reading thread: MindSpore's multiprocess mode forks, and gRPC channels do not survive a fork.
+    One thread reads: MindSpore's multiprocess mode forks, and gRPC channels do not survive a fork.
     """
     ds.config.set_prefetch_size(prefetch)
     return ds.GeneratorDataset(source, ["images", "labels", "indices"], num_parallel_workers=1, shuffle=False)

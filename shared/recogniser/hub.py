@@ -8,7 +8,7 @@
 
     logits = network(images)                                  # uint8 [n, 64, 160, 3] -> float32 [160, n, 11]
 
-What surprises: images go in as they are, uint8 and RGB; the network normalises them itself. New weights are drawn from
+Note: images go in as they are, uint8 and RGB; the network normalises them itself. New weights are drawn from
 MindSpore's seed: call `mindspore.set_seed` first to get the same ones again.
 """
 
@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import UsageError
-from shared.recogniser.checkpoint import find_checkpoint, load_parameters, read_info
-from shared.recogniser.network import CaptchaNetwork, NetworkSpec
+from shared.recogniser.checkpoint import load_parameters
+from shared.recogniser.checkpoint_info import find_checkpoint, read_info
+from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.network_spec import NetworkSpec
 
 NAME = "warpctc"
 PUBLISHED = NetworkSpec(

@@ -1,12 +1,9 @@
 """The recogniser: image columns as time steps -> stacked LSTM -> fully connected layer -> logits for CTC.
 
-The stacked LSTM and its CTC head follow Graves et al., "Connectionist temporal classification" (ICML 2006). What
-surprises: the second layer may read right to left. It then knows what comes after a digit as well as what comes before,
+The stacked LSTM and its CTC head follow Graves et al., "Connectionist temporal classification" (ICML 2006).
+Note: the second layer may read right to left. It then knows what comes after a digit as well as what comes before,
 at the cost of two reversals instead of a bidirectional layer's doubled work.
 """
-
-from dataclasses import dataclass
-from typing import Literal
 
 import mindspore as ms
 import numpy as np
@@ -14,38 +11,8 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Orthogonal, Uniform, XavierUniform, initializer
 from numpy.typing import NDArray
 
-from shared.errors import UsageError
+from shared.recogniser.network_spec import NetworkSpec
 from shared.recogniser.preprocessing import Colour, Ink
-
-
-@dataclass(frozen=True, kw_only=True)
-class NetworkSpec:
-    """The shape of a network. Checks itself; raises `UsageError`."""
-
-    height: int
-    width: int
-    num_classes: int
-    "Characters and the blank, which is the last class."
-    hidden_size: int = 256
-    "Units of each LSTM layer."
-    columns_per_frame: int = 4
-    "Image columns read in one time step."
-    second_layer: Literal["forward", "backward"] = "backward"
-    "The direction in which the second LSTM layer reads."
-    pixels: Literal["ink", "colour"] = "ink"
-    "What the network sees of a pixel: one value or three."
-    initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
-    "How weights are drawn: see `_lstm` and `_classifier`; uniform is the published way."
-
-    def __post_init__(self) -> None:
-        if self.columns_per_frame < 1 or self.width % self.columns_per_frame:
-            problem = f"must divide the image width ({self.width}), got {self.columns_per_frame}"
-            raise UsageError(f"columns_per_frame {problem}")
-
-    @property
-    def num_frames(self) -> int:
-        """Time steps."""
-        return self.width // self.columns_per_frame
 
 
 class CaptchaNetwork(nn.Cell):

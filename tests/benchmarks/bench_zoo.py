@@ -104,18 +104,18 @@ def _answer(side: AbstractContextManager[Take]) -> None:
 @contextmanager
 def _ours(target: str) -> Iterator[Take]:
     from shared.client import connect
-    from shared.recogniser.dataset_adapter import BatchSource, ReadingPlan, generator_dataset
+    from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
     from trainer.config import PRESETS, load_config
-    from trainer.distributed.collectives import ALONE
+    from trainer.distributed.world import SINGLE_RANK
     from trainer.training.compatibility import SPLIT, plan_slice
     from trainer.training.step import build_step
 
     config = load_config(PRESETS["zoo"], None, ())
     with connect(target) as client:
-        rank_slice = plan_slice(config, client.dataset, ALONE.rank, ALONE.ranks)
+        rank_slice = plan_slice(config, client.dataset, SINGLE_RANK)
         num_steps = config.epoch_size * rank_slice.num_steps
-        step = build_step(config, client.dataset.spec, rank_slice, num_steps, "cpu", ALONE)
-        plan = ReadingPlan(split=SPLIT, slice=rank_slice, first_step=0, last_step=num_steps, prefetch=config.prefetch)
+        step = build_step(config, client.dataset.spec, rank_slice, num_steps, "cpu", SINGLE_RANK)
+        plan = StreamPlan(split=SPLIT, slice=rank_slice, first_step=0, last_step=num_steps, prefetch=config.prefetch)
         with closing(BatchSource(client, plan)) as source:
             rows = iter(generator_dataset(source, config.prefetch).create_tuple_iterator(num_epochs=1))
 

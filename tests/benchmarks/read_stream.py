@@ -52,10 +52,10 @@ def _through_dataset(
     client: DatasetClient, part: RankSlice, codec: Codec, first_epoch: int, epochs: int
 ) -> Iterator[int]:
     # Imported here: MindSpore takes seconds, and the other readers do not need it.
-    from shared.recogniser.dataset_adapter import BatchSource, ReadingPlan, generator_dataset
+    from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
 
     first_step = first_epoch * part.num_steps
-    plan = ReadingPlan(
+    plan = StreamPlan(
         split="train",
         slice=part,
         first_step=first_step,

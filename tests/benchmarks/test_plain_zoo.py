@@ -8,7 +8,7 @@ from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
 from tests.benchmarks.plain_zoo import StackedLstm, plain_step, prepared, take
 from trainer.config import PRESETS, load_config
-from trainer.distributed.collectives import ALONE
+from trainer.distributed.world import SINGLE_RANK
 from trainer.training.step import build_step
 
 SPEC = DatasetSpec(width=24, height=16)
@@ -28,7 +28,9 @@ NAMES = {
 
 def test_the_plain_script_and_our_step_leave_the_same_weights() -> None:
     config = load_config(PRESETS["zoo"], None, ["hidden_size=8", "batch_size=3"])
-    ours = build_step(config, SPEC, RankSlice(count=9, global_batch_size=3), num_steps=9, device="cpu", ranks=ALONE)
+    ours = build_step(
+        config, SPEC, RankSlice(count=9, global_batch_size=3), num_steps=9, device="cpu", world=SINGLE_RANK
+    )
     weights = {weight.name: weight for weight in ours.weights}
     network = StackedLstm(SPEC.height, 8, SPEC.num_classes)
     plain_weights = {weight.name.removeprefix("_backbone."): weight for weight in network.trainable_params()}

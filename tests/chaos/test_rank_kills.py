@@ -16,7 +16,7 @@ import pytest
 
 from tests.services import ServiceProcess
 from tests.trainer.jobs import GONE_WITHIN_S, MOMENTS, Job, wait_for_moment
-from trainer.receipts import Receipts
+from trainer.audit.exactly_once import Receipts
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
@@ -62,8 +62,11 @@ def test_a_killed_process_is_named_and_all_is_gone(
         victim = chance.choice(victims)
         os.kill(job.pid(victim), signal.SIGKILL)
         longest_s = max(longest_s, job.seconds_until_gone())
-        assert job.launcher.returncode == 1, (moment, job.words)
-        assert f"{victim} died without a word, killed or out of memory; its log is" in job.words, (moment, job.words)
+        assert job.launcher.returncode == 1, (moment, job.stderr)
+        assert f"{victim} died without an error message, killed or out of memory; its log is" in job.stderr, (
+            moment,
+            job.stderr,
+        )
     _report(kind, TRIES, f"all gone within {longest_s:.1f} s")
 
 
@@ -81,8 +84,8 @@ def test_a_launcher_that_ends_takes_all_with_it(
         wait_for_moment(job, moment, chance)
         job.launcher.send_signal(number)
         longest_s = max(longest_s, job.seconds_until_gone())
-        assert job.launcher.returncode in exit_codes, (moment, job.words)
-        assert "Traceback" not in job.words
+        assert job.launcher.returncode in exit_codes, (moment, job.stderr)
+        assert "Traceback" not in job.stderr
     _report(kind, TRIES, f"all gone within {longest_s:.1f} s")
 
 
@@ -107,8 +110,8 @@ def test_a_service_that_stays_away_ends_the_run_with_its_name(tmp_path: Path) ->
             wait_for_moment(job, moment, chance)
             service.end()
         longest_s = max(longest_s, job.seconds_until_gone(PATIENCE_S + GONE_WITHIN_S))
-        assert job.launcher.returncode == 1, (moment, job.words)
-        assert service.target in job.words.splitlines()[-1], (moment, job.words)
+        assert job.launcher.returncode == 1, (moment, job.stderr)
+        assert service.target in job.stderr.splitlines()[-1], (moment, job.stderr)
     _report("service killed for good", tries, f"all gone within {longest_s:.1f} s, {PATIENCE_S:.0f} of them retrying")
 
 

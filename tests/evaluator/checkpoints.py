@@ -6,8 +6,10 @@ from pathlib import Path
 import mindspore as ms
 
 from shared.dataset.spec import Dataset
-from shared.recogniser.checkpoint import CheckpointInfo, save_checkpoint, weights_digest
-from shared.recogniser.network import CaptchaNetwork, NetworkSpec
+from shared.recogniser.checkpoint import save_checkpoint, weights_digest
+from shared.recogniser.checkpoint_info import CheckpointInfo
+from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.network_spec import NetworkSpec
 
 
 def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1, step: int = 1) -> Path:
@@ -18,7 +20,7 @@ def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1, step: i
         NetworkSpec(height=spec.height, width=spec.width, num_classes=spec.num_classes, hidden_size=16)
     )
     weights = network.trainable_params()
-    # Weights of the usual size give every image the same reading: the blank.
+    # Weights of the usual size give every image the same prediction: the blank.
     for weight in weights:
         weight.set_data(weight * 8)
     info = CheckpointInfo(

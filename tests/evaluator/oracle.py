@@ -14,28 +14,28 @@ def figures_from(logits: NDArray[np.float32], truths: list[str], alphabet: str) 
     """What the JSON line and report.json say of these samples; logits [frames, n, classes]."""
     probabilities = np.exp(logits.astype(np.float64))
     probabilities /= probabilities.sum(axis=2, keepdims=True)
-    readings = [_greedy(logits[:, row], alphabet) for row in range(len(truths))]
+    predictions = [_greedy(logits[:, row], alphabet) for row in range(len(truths))]
     of_truth = [_probability(probabilities[:, row], truth, alphabet) for row, truth in enumerate(truths)]
-    of_reading = [_probability(probabilities[:, row], text, alphabet) for row, text in enumerate(readings)]
+    of_prediction = [_probability(probabilities[:, row], text, alphabet) for row, text in enumerate(predictions)]
     confusion = Counter(
-        pair for truth, reading in zip(truths, readings, strict=True) for pair in _pairs(truth, reading)
+        pair for truth, prediction in zip(truths, predictions, strict=True) for pair in _pairs(truth, prediction)
     )
     names = [*alphabet, ""]
     lengths = sorted(set(map(len, truths)))
-    both = list(zip(truths, readings, strict=True))
+    both = list(zip(truths, predictions, strict=True))
     return {
         **_score(both),
         "by_length": {str(length): _score([pair for pair in both if len(pair[0]) == length]) for length in lengths},
         "character_error_rate": sum(n for (a, b), n in confusion.items() if a != b) / sum(map(len, truths)),
         "loss": -math.fsum(map(math.log, of_truth)) / len(truths),
-        "confusion": [[confusion[truth, reading] for reading in names] for truth in names],
-        "calibration": _calibration(both, of_reading),
-        "errors": [(index, truth, reading) for index, (truth, reading) in enumerate(both) if truth != reading],
+        "confusion": [[confusion[truth, prediction] for prediction in names] for truth in names],
+        "calibration": _calibration(both, of_prediction),
+        "errors": [(index, truth, prediction) for index, (truth, prediction) in enumerate(both) if truth != prediction],
     }
 
 
 def _score(pairs: list[tuple[str, str]]) -> dict[str, Any]:
-    correct = sum(truth == reading for truth, reading in pairs)
+    correct = sum(truth == prediction for truth, prediction in pairs)
     interval = binomtest(correct, len(pairs)).proportion_ci(0.95, method="wilson")
     bounds = [interval.low, interval.high]
     return {"accuracy": correct / len(pairs), "correct": correct, "samples": len(pairs), "ci95": bounds}
@@ -66,17 +66,17 @@ def _probability(probabilities: NDArray[np.float64], text: str, alphabet: str) -
 
 
 @cache
-def _pairs(truth: str, reading: str) -> tuple[tuple[str, str], ...]:
-    """A cheapest alignment; of equal ones, from the end: pair two characters, leave one out, add one."""
-    if not truth and not reading:
+def _pairs(truth: str, prediction: str) -> tuple[tuple[str, str], ...]:
+    """A cheapest alignment; of equal ones, from the end: pair two characters, delete one, insert one."""
+    if not truth and not prediction:
         return ()
     ways = []
-    if truth and reading:
-        ways.append((*_pairs(truth[:-1], reading[:-1]), (truth[-1], reading[-1])))
+    if truth and prediction:
+        ways.append((*_pairs(truth[:-1], prediction[:-1]), (truth[-1], prediction[-1])))
     if truth:
-        ways.append((*_pairs(truth[:-1], reading), (truth[-1], "")))
-    if reading:
-        ways.append((*_pairs(truth, reading[:-1]), ("", reading[-1])))
+        ways.append((*_pairs(truth[:-1], prediction), (truth[-1], "")))
+    if prediction:
+        ways.append((*_pairs(truth, prediction[:-1]), ("", prediction[-1])))
     return min(ways, key=lambda way: sum(left != right for left, right in way))
 
 
@@ -84,10 +84,10 @@ def _calibration(pairs: list[tuple[str, str]], confidences: list[float]) -> dict
     bins: dict[int, list[int]] = defaultdict(list)
     for row, confidence in enumerate(confidences):
         bins[min(int(confidence * 10), 9)].append(row)
-    told, error = [], 0.0
+    shown, error = [], 0.0
     for _, rows in sorted(bins.items()):
         score = _score([pairs[row] for row in rows])
         mean = math.fsum(confidences[row] for row in rows) / len(rows)
-        told.append({"mean_confidence": mean, **score})
+        shown.append({"mean_confidence": mean, **score})
         error += abs(mean - score["accuracy"]) * len(rows) / len(pairs)
-    return {"error": error, "bins": told}
+    return {"error": error, "bins": shown}

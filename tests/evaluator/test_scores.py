@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from evaluator.scores import NUM_BINS, Coverage, Figures, ReadBatch, Score, Tally
+from evaluator.scores import NUM_BINS, Coverage, EvaluatedBatch, Figures, Score, ScoreAccumulator
 from shared.errors import DataLoss
+from shared.recogniser.ctc_decoding import PredictedBatch
 
 ALPHABET = "0123"
 MAX_LENGTH = 3
@@ -22,33 +23,35 @@ near = st.floats(0, 1, width=32)
 rows = st.lists(st.tuples(truths, truths | st.text(ALPHABET, max_size=6), near, st.floats(0, 50, width=32)), min_size=1)
 
 
-def batch_of(first_index: int, samples: Sequence[Row]) -> ReadBatch:
-    return ReadBatch(
+def batch_of(first_index: int, samples: Sequence[Row]) -> EvaluatedBatch:
+    return EvaluatedBatch(
         indices=np.arange(first_index, first_index + len(samples), dtype=np.uint64),
         truths=[row[0] for row in samples],
-        readings=[row[1] for row in samples],
-        confidences=np.array([row[2] for row in samples], np.float64),
         losses=np.array([row[3] for row in samples], np.float32),
-        paths=np.zeros((len(samples), 2), np.int64),
-        certainties=np.ones((len(samples), 2)),
+        predictions=PredictedBatch(
+            texts=[row[1] for row in samples],
+            confidences=np.array([row[2] for row in samples], np.float64),
+            paths=np.zeros((len(samples), 2), np.int64),
+            frame_confidences=np.ones((len(samples), 2)),
+        ),
     )
 
 
 def figures_of(samples: Sequence[Row], batch_size: int) -> Figures:
-    tally = Tally(ALPHABET, MAX_LENGTH)
+    accumulator = ScoreAccumulator(ALPHABET, MAX_LENGTH)
     for first in range(0, len(samples), batch_size):
-        tally.add(batch_of(first, samples[first : first + batch_size]))
-    return tally.figures()
+        accumulator.add(batch_of(first, samples[first : first + batch_size]))
+    return accumulator.figures()
 
 
 @functools.cache
-def distance_by_definition(truth: str, reading: str) -> int:
-    if not truth or not reading:
-        return len(truth) + len(reading)
+def distance_by_definition(truth: str, prediction: str) -> int:
+    if not truth or not prediction:
+        return len(truth) + len(prediction)
     return min(
-        distance_by_definition(truth[1:], reading) + 1,
-        distance_by_definition(truth, reading[1:]) + 1,
-        distance_by_definition(truth[1:], reading[1:]) + (truth[0] != reading[0]),
+        distance_by_definition(truth[1:], prediction) + 1,
+        distance_by_definition(truth, prediction[1:]) + 1,
+        distance_by_definition(truth[1:], prediction[1:]) + (truth[0] != prediction[0]),
     )
 
 
@@ -67,7 +70,7 @@ def test_scores_and_error_rate_equal_plain_loops(samples: list[Row], batch_size:
 
 
 @given(rows)
-def test_the_confusion_accounts_for_every_character_of_truths_and_readings(samples: list[Row]) -> None:
+def test_the_confusion_accounts_for_every_character_of_truths_and_predictions(samples: list[Row]) -> None:
     confusion = figures_of(samples, 3).confusion
     for number, character in enumerate(ALPHABET):
         assert confusion[number].sum() == sum(row[0].count(character) for row in samples)
@@ -92,20 +95,20 @@ def test_the_calibration_equals_plain_loops(samples: list[Row]) -> None:
 
 
 @given(rows)
-def test_misread_samples_are_listed_in_the_order_of_the_split(samples: list[Row]) -> None:
+def test_errors_are_listed_in_the_order_of_the_split(samples: list[Row]) -> None:
     expected = [(index, *row[:2]) for index, row in enumerate(samples) if row[0] != row[1]]
-    assert [(each.index, each.truth, each.reading) for each in figures_of(samples, 3).misread] == expected
+    assert [(each.index, each.truth, each.prediction) for each in figures_of(samples, 3).errors] == expected
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.data())
 def test_figures_do_not_depend_on_the_order_of_the_batches(hits: list[bool], data: st.DataObject) -> None:
     batches = [batch_of(index, [("12", "12" if hit else "21", 0.5, 1.0)]) for index, hit in enumerate(hits)]
-    one, other = Tally(ALPHABET, MAX_LENGTH), Tally(ALPHABET, MAX_LENGTH)
+    one, other = ScoreAccumulator(ALPHABET, MAX_LENGTH), ScoreAccumulator(ALPHABET, MAX_LENGTH)
     for batch in batches:
         one.add(batch)
     for batch in data.draw(st.permutations(batches)):
         other.add(batch)
-    assert one.figures().misread == other.figures().misread
+    assert one.figures().errors == other.figures().errors
     assert one.figures().total == other.figures().total
 
 

@@ -5,7 +5,6 @@ import io
 import json
 import string
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import lmdb
 import numpy as np
@@ -15,13 +14,11 @@ from datagen_server.exporting.export import DATA_NAME, export
 from datagen_server.shards.manifest import Manifest
 from datagen_server.shards.shard_writer import key_of
 from datagen_server.sources.shard_source import ShardSource
+from shared.recogniser.checkpoint_info import CheckpointInfo
 from tests.datagen_server.shards.building import TINY, build, plan_of
 from tests.trainer.distributed.test_rank_table import super_pod_table, table
-from trainer.audit.receipt_files import Reading, ReceiptWriter
+from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import dump_config, load_config
-
-if TYPE_CHECKING:
-    from shared.recogniser.checkpoint import CheckpointInfo
 
 
 def shards(directory: Path) -> Manifest:
@@ -46,10 +43,8 @@ def rank_tables() -> list[bytes]:
     return [json.dumps(values).encode() for values in (table(2), table(1, 2), super_pod_table())]
 
 
-def checkpoint_info(path: Path) -> "CheckpointInfo":
-    """What stands beside a checkpoint; the file at `path` need not hold one."""
-    from shared.recogniser.checkpoint import CheckpointInfo
-
+def checkpoint_info(path: Path) -> CheckpointInfo:
+    """The JSON beside a checkpoint; the file at `path` need not hold one."""
     return CheckpointInfo(
         epoch=1,
         step=1,
@@ -93,7 +88,7 @@ def run(run_dir: Path) -> tuple[Path, Path]:
     (run_dir / "config.yaml").write_text(dump_config(load_config({}, None, ())))
     (run_dir / "checkpoints" / "warpctc-1-3.ckpt").touch()
     (run_dir / "checkpoints" / "warpctc-1-3.json").write_text(json.dumps({"global_step": 3}))
-    reading = Reading(
+    reading = ReceiptHeader(
         resumed_after=0,
         rank=0,
         ranks=1,

@@ -21,7 +21,7 @@ from datagen_server.service.validation import parse, sample_indices, stream_requ
 from datagen_server.shards import manifest
 from datagen_server.shards.lmdb_reader import Tree
 from datagen_server.shards.manifest import MANIFEST_NAME, PLAN_KEY, Manifest, Plan
-from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
+from datagen_server.shards.record import layout_of, max_payload_bytes
 from datagen_server.shards.shard_file import ShardFile, read_description
 from datagen_server.shards.shard_writer import key_of, seal, unseal
 from datagen_server.sources.ocr_lmdb_source import OcrFile, OcrLmdbSource
@@ -32,11 +32,12 @@ from shared.protocol import batch_message, messages
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec, decode, encode
 from shared.protocol.request import StreamRequest
+from shared.recogniser.checkpoint_info import read_info
 from tests.fuzz import artefacts
 from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, ToySource
+from trainer.audit.exactly_once import Receipts
 from trainer.config import dump_config, load_config
 from trainer.distributed.rank_table import read_rank_table
-from trainer.receipts import Receipts
 
 SPEC = DatasetSpec(width=16, height=16, alphabet="01", max_length=2)
 DATASET = Dataset(spec=SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)
@@ -114,7 +115,7 @@ def _shard(folder: Path) -> Target:
         # Other pixels may come: atheris sees checksums compared and forges them. They are against damage, not malice.
         for index in stored.indices:
             record = file.record(index)
-            assert record is None or len(record) <= HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
+            assert record is None or len(record) <= layout_of(plan.dataset.spec).header_bytes + max_payload_bytes(plan.dataset.spec)
         read_description(path)
 
     return Target(decode_one, [(folder / "made" / stored.file).read_bytes()])
@@ -177,9 +178,6 @@ def _rank_table(folder: Path) -> Target:
 
 
 def _checkpoint(folder: Path) -> Target:
-    # MindSpore takes seconds to import, and no other target needs it.
-    from shared.recogniser.checkpoint import read_info
-
     path = folder / "warpctc-1-1.ckpt"
     path.write_bytes(b"weights")
 

@@ -1,6 +1,6 @@
 """Training runs of several processes under test: started as a user does, watched through the process table.
 
-What surprises: a job is not asked who belongs to it. An environment variable marks its first process, every descendant
+Note: a job is not asked which processes belong to it. An environment variable marks its first process, every descendant
 inherits it, and so nothing that a job leaves behind can hide: no rank, no renderer, no `tail` of MindSpore's launcher.
 """
 
@@ -29,21 +29,21 @@ class Job:
     def __init__(self, run_dir: Path, *arguments: str, host: str = "") -> None:
         """host: a network namespace to run in."""
         self.run_dir, self.mark = run_dir, uuid.uuid4().hex
-        self._words = run_dir.with_name(f"{run_dir.name}{host}.stderr")
+        self._stderr = run_dir.with_name(f"{run_dir.name}{host}.stderr")
         inside = ["ip", "netns", "exec", host] if host else []
-        with self._words.open("w") as words:
+        with self._stderr.open("w") as stderr:
             self.launcher = subprocess.Popen(
                 [*inside, sys.executable, "-m", "trainer", "--run-dir", str(run_dir), *arguments],
                 stdout=subprocess.PIPE,
-                stderr=words,
+                stderr=stderr,
                 text=True,
                 env={**os.environ, _MARK: self.mark},
             )
 
     @property
-    def words(self) -> str:
-        """What it has said on stderr."""
-        return self._words.read_text()
+    def stderr(self) -> str:
+        """What it has printed there."""
+        return self._stderr.read_text()
 
     def processes(self) -> dict[int, str]:
         """All that live, by process id: "rank 0" (of this host's), "scheduler" or the command."""
@@ -59,15 +59,15 @@ class Job:
         file = self.run_dir / "metrics.jsonl"
         return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
-    def news(self, process: str) -> str:
-        """What a process ("0", "1", "scheduler") has told the launcher."""
+    def events(self, process: str) -> str:
+        """What a process ("0", "1", "scheduler") has written for the launcher."""
         file = self.run_dir / "logs" / f"process-{process}.jsonl"
         return file.read_text() if file.exists() else ""
 
     def wait_until(self, condition: Callable[[], object], every_s: float = 0.02) -> None:
         """Looks again and again; fails when the job ends before."""
         while not condition():
-            assert self.launcher.poll() is None, self.words
+            assert self.launcher.poll() is None, self.stderr
             time.sleep(every_s)
 
     def wait_for_step(self, step: int) -> None:
@@ -88,7 +88,7 @@ class Job:
             if time.monotonic() > started + within_s:
                 left = self.processes()
                 self.kill()
-                raise AssertionError(f"left after {within_s} s: {left}; {self.words}")
+                raise AssertionError(f"left after {within_s} s: {left}; {self.stderr}")
             time.sleep(0.02)
         self.end()
         return time.monotonic() - started
@@ -100,7 +100,7 @@ class Job:
     def summary(self, within_s: float = _HANGS_AFTER_S) -> dict[str, Any]:
         """Of a job started with --json, at its good end, which leaves nothing behind."""
         out = self.end(within_s)
-        assert self.launcher.returncode == 0, self.words
+        assert self.launcher.returncode == 0, self.stderr
         assert not self.processes()
         result: dict[str, Any] = json.loads(out)
         return result
@@ -121,21 +121,21 @@ def _describe(path: Path, mark: str) -> str | None:
     return "rank " + next(item[10:].decode() for item in environment if item.startswith(b"DEVICE_ID="))
 
 
-MOMENTS = ("born", "starting", "compiling", "training", "saving")
+MOMENTS = ("started", "joining", "compiling", "training", "saving")
 "Of a run's life; see `wait_for_moment`."
 
 
 def wait_for_moment(job: Job, moment: str, chance: random.Random) -> None:
     """Waits for a random point within that part of the life of a job of two ranks.
 
-    Born: as soon as the ranks are in the process table; starting: before they have met; compiling: in or near the first
-    step; training: between steps; saving: while a checkpoint is written. Wants log_steps=1 and many checkpoints.
+    Started: as soon as the ranks are in the process table; joining: before they have met; compiling: in or near the
+    first step; training: between steps; saving: while a checkpoint is written. Needs log_steps=1 and many checkpoints.
     """
-    if moment in ("born", "starting"):
+    if moment in ("started", "joining"):
         job.wait_until(lambda: {"rank 0", "rank 1"} <= set(job.processes().values()))
-        time.sleep(chance.uniform(0.0, 4.0) if moment == "starting" else 0.0)
+        time.sleep(chance.uniform(0.0, 4.0) if moment == "joining" else 0.0)
     elif moment == "compiling":
-        job.wait_until(lambda: all('"begun"' in job.news(process) for process in "01"))
+        job.wait_until(lambda: all('"training"' in job.events(process) for process in "01"))
         time.sleep(chance.uniform(0.0, 0.5))
     elif moment == "training":
         job.wait_for_step(chance.randint(1, 100))
@@ -143,4 +143,4 @@ def wait_for_moment(job: Job, moment: str, chance: random.Random) -> None:
     else:
         job.wait_for_step(chance.randint(1, 100))
         folder = job.run_dir / "checkpoints"
-        job.wait_until(lambda: any(folder.glob("unfinished-*")), every_s=0.001)
+        job.wait_until(lambda: any(folder.glob(".*.partial*")), every_s=0.001)

@@ -1,8 +1,8 @@
-"""The files of receipts: what each rank really consumed, written as it happens.
+"""The files of receipts: which samples each rank consumed, written step by step.
 
-RUN/receipts/rank-N.jsonl holds one line where reading began (at first and after every restart), one line per step, and
-one line with the digest of the rank's weights before every checkpoint.
-What surprises: lines after the checkpoint that a run resumes from are cut, because those steps are taken again.
+RUN/receipts/rank-N.jsonl holds one header line per start (the first one and every restart), one line per step, and one
+line with the digest of the rank's weights before every checkpoint.
+Note: when a run resumes, the lines after its checkpoint are removed, because those steps are taken again.
 """
 
 import hashlib
@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice
-
-FOLDER = "receipts"
+from shared.system.atomic_file import write_atomic
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """Where a rank began to read, and all that decides what it reads."""
+class ReceiptHeader:
+    """Where a rank started to read, and all that decides which samples it reads."""
 
     resumed_after: int
     "Steps done before, since the start of training."
@@ -50,7 +49,7 @@ class Reading:
         return order.indices(self.slice.positions(step_of_epoch))
 
     def order_facts(self) -> Self:
-        """Without what may change at a restart."""
+        """Without the values that may change at a restart."""
         return replace(self, resumed_after=0, rank=0, ranks=1)
 
 
@@ -69,13 +68,13 @@ class Receipt:
 
     @classmethod
     def of(cls, step: int, indices: NDArray[np.uint64]) -> Self:
-        """The receipt for what was consumed."""
+        """The receipt for the samples of one step."""
         return cls(step=step, num=len(indices), first=int(indices[0]), last=int(indices[-1]), digest=digest_of(indices))
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeightsNote:
-    """What a rank's weights were when a checkpoint was to be written."""
+class WeightsRecord:
+    """A rank's weights just before a checkpoint was written."""
 
     step: int
     "Steps done since the start of training."
@@ -83,25 +82,25 @@ class WeightsNote:
 
 
 class ReceiptWriter:
-    """Writes one rank's receipts; every line leaves the process at once, so no kill can lose it."""
+    """Writes one rank's receipts; every line is given to the kernel at once, so no kill can lose it."""
 
-    def __init__(self, folder: Path, reading: Reading) -> None:
+    def __init__(self, folder: Path, header: ReceiptHeader) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        own = folder / f"rank-{reading.rank}.jsonl"
-        # Ranks of an earlier start that are no more cannot cut their lines themselves.
-        gone = [path for path in receipt_files(folder) if _rank_of(path) >= reading.ranks] if reading.rank == 0 else []
+        own = folder / f"rank-{header.rank}.jsonl"
+        # The files of ranks that an earlier start had and this one has not: nobody else cuts them.
+        gone = [path for path in receipt_files(folder) if _rank_of(path) >= header.ranks] if header.rank == 0 else []
         for path in (own, *gone):
-            _cut(path, reading.resumed_after)
+            _cut(path, header.resumed_after)
         self._file = own.open("a", buffering=1)
-        self._write(asdict(reading))
+        self._write(asdict(header))
 
     def add(self, step: int, indices: NDArray[np.uint64]) -> None:
-        """Notes the samples of a step that has been taken."""
+        """Records the samples of a step that has been taken."""
         self._write(asdict(Receipt.of(step, indices)))
 
-    def note_weights(self, step: int, weights_digest: str) -> None:
-        """Notes the weights and brings all lines to the disk; before a checkpoint, which must not know more."""
-        self._write(asdict(WeightsNote(step=step, weights_digest=weights_digest)))
+    def add_weights(self, step: int, weights_digest: str) -> None:
+        """Records the weights and syncs all lines to the disk; call it before the checkpoint is written."""
+        self._write(asdict(WeightsRecord(step=step, weights_digest=weights_digest)))
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
@@ -127,7 +126,7 @@ def _rank_of(path: Path) -> int:
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The whole lines of a file; one that a crash has torn is passed over, and so its step is missing."""
+    """The complete lines of a file; a line that a crash cut off is skipped, so its step counts as missing."""
     for line in path.read_text(errors="replace").splitlines():
         try:
             values = json.loads(line)
@@ -141,6 +140,4 @@ def _cut(path: Path, step: int) -> None:
     if not path.exists():
         return
     kept = [values for values in read_lines(path) if values.get("step", 0) <= step]
-    unfinished = path.with_name(f"unfinished-{path.name}")
-    unfinished.write_text("".join(json.dumps(values) + "\n" for values in kept))
-    os.replace(unfinished, path)
+    write_atomic(path, "".join(json.dumps(values) + "\n" for values in kept))

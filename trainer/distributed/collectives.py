@@ -1,12 +1,11 @@
-"""One process among the ranks of a run: joining them, means over all of them, and the checks that they agree.
+"""Communication between the ranks of a run: joining them, means over all ranks, and checks that they agree.
 
-What surprises: there is one collective a step. Gradients, loss and a few notes (who wants to stop, who waited for data
-how long) travel in one vector, so all ranks learn the same facts at the same step and nobody stops alone.
+Note: there is one collective per step. Gradients, loss and step statistics (who wants to stop, who waited for data how
+long) travel in one vector, so all ranks get the same facts at the same step, and no rank stops alone.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import mindspore as ms
 import numpy as np
@@ -14,28 +13,18 @@ from mindspore import nn, ops
 from mindspore.communication import get_group_size, get_rank, init
 
 from shared.errors import StreamingError
+from trainer.distributed.world import World
 
 
-@dataclass(frozen=True)
-class Ranks:
-    """Which rank this process is, and how many there are."""
-
-    rank: int
-    ranks: int
-
-
-ALONE = Ranks(rank=0, ranks=1)
-
-
-def join_ranks(expected: Ranks) -> Ranks:
-    """Meets the other processes that the launcher started; raises `StreamingError` when the places are not as planned.
+def join_ranks(expected: World) -> World:
+    """Joins the other processes that the launcher started; raises `StreamingError` when the ranks are not as planned.
 
     Call it before the first tensor is made (Ascend asks for that; not run on a device). In the scheduler's process it
     does not return before the ranks have ended.
     """
     try:
         init()
-        found = Ranks(get_rank(), get_group_size())
+        found = World(get_rank(), get_group_size())
     except RuntimeError as error:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), "no reason given")
         raise StreamingError(f"the ranks did not find each other ({reason}); are all hosts started?") from error
@@ -47,7 +36,7 @@ def join_ranks(expected: Ranks) -> Ranks:
 
 
 class MeanOverRanks(nn.Cell):
-    """(gradients, notes float32 [n]) -> the same, averaged over all ranks by one AllReduce."""
+    """(gradients, statistics float32 [n]) -> the same, averaged over all ranks by one AllReduce."""
 
     def __init__(self, ranks: int, shapes: Sequence[tuple[int, ...]]) -> None:
         super().__init__()
@@ -58,20 +47,20 @@ class MeanOverRanks(nn.Cell):
         # The operator asks for the group when it is made, and a run of one rank has none.
         self.add_up = ops.AllReduce() if ranks > 1 else ops.identity
 
-    def construct(self, grads: tuple[ms.Tensor, ...], notes: ms.Tensor) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
+    def construct(self, grads: tuple[ms.Tensor, ...], statistics: ms.Tensor) -> tuple[tuple[ms.Tensor, ...], ms.Tensor]:
         """See the class."""
         if self.ranks == 1:
-            return grads, notes
-        mean = self.add_up(ops.concat([grad.reshape(-1) for grad in grads] + [notes])) / self.ranks
+            return grads, statistics
+        mean = self.add_up(ops.concat([grad.reshape(-1) for grad in grads] + [statistics])) / self.ranks
         means = [mean[start:end].reshape(shape) for start, end, shape in self.parts]
         return tuple(means), mean[self.num_values :]
 
 
-def check_same(ranks: Ranks, what: str, text: str) -> None:
+def check_same(world: World, what: str, text: str) -> None:
     """Waits for all ranks; raises `StreamingError` on every one of them unless all gave the same `text`."""
-    if ranks.ranks == 1:
+    if world.ranks == 1:
         return
     digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32)
-    found = ops.AllGather()(ms.Tensor(digest)).asnumpy().reshape(ranks.ranks, -1)
-    if strangers := [str(rank) for rank in range(ranks.ranks) if (found[rank] != found[0]).any()]:
-        raise StreamingError(f"rank {', '.join(strangers)} has other {what} than rank 0; all hosts need one --run-dir")
+    found = ops.AllGather()(ms.Tensor(digest)).asnumpy().reshape(world.ranks, -1)
+    if different := [str(rank) for rank in range(world.ranks) if (found[rank] != found[0]).any()]:
+        raise StreamingError(f"rank {', '.join(different)} has other {what} than rank 0; all hosts need one --run-dir")

@@ -1,56 +1,62 @@
-"""The launchers of a run's hosts: each leaves a sign of life in the run directory and looks for those of the others.
+"""Heartbeats between the launchers of a run's hosts, as files in the shared run directory.
 
-What surprises: MindSpore takes more than half a minute to notice that another host is gone. Hosts that do not share
-their run directory see no signs, and are left to MindSpore.
+Note: MindSpore takes more than half a minute to notice that another host is gone; the heartbeat takes seconds. Hosts
+that do not share their run directory see no heartbeats, and rely on MindSpore.
 """
 
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-_SIGN_EVERY_S = 1.0
-_LOST_AFTER_S = 8.0
-"Without a new sign; a shared file system may hold one back for three seconds."
+from shared.system.atomic_file import write_atomic
+
+_INTERVAL_S = 1.0
+_TIMEOUT_S = 8.0
+"Without a new heartbeat; a shared file system may hold one back for three seconds."
+_FINISHED, _FAILED = "finished", "failed"
 
 
 @dataclass
-class _Peer:
+class _Host:
     node: int
     file: Path
-    sign: str = ""
+    heartbeat: str = ""
     has_changed: bool = False
-    "Since this launcher started: what an earlier run has left says nothing."
-    seen_at: float = 0.0
+    "Since this launcher started: what an earlier run has left means nothing."
+    changed_at: float = 0.0
 
-    def look(self) -> bool:
-        """Whether this host is lost: it said so, or has given no sign for too long."""
-        sign = _read(self.file)
-        if sign != self.sign:
-            self.sign, self.has_changed, self.seen_at = sign, True, time.monotonic()
-        is_late = time.monotonic() > self.seen_at + _LOST_AFTER_S
-        return self.has_changed and (sign == "failed" or (is_late and sign != "ended"))
+    def is_lost(self) -> bool:
+        """Whether this host has failed, or has sent no heartbeat for too long."""
+        heartbeat = _read(self.file)
+        if heartbeat != self.heartbeat:
+            self.heartbeat, self.has_changed, self.changed_at = heartbeat, True, time.monotonic()
+        is_late = time.monotonic() > self.changed_at + _TIMEOUT_S
+        return self.has_changed and (heartbeat == _FAILED or (is_late and heartbeat != _FINISHED))
 
 
-class Peers:
-    """Folders: those of the hosts' logs, this one's with the number `own`. One host alone leaves no signs."""
+class HostHeartbeats:
+    """Folders: those of the hosts' logs; own: the number of this host. A single host sends no heartbeats."""
 
     def __init__(self, folders: list[Path], own: int) -> None:
-        files = [folder / "launcher" for folder in folders]
+        files = [folder / "heartbeat" for folder in folders]
         self._own = files[own]
-        self._peers = [_Peer(node, file, _read(file)) for node, file in enumerate(files) if node != own]
-        self._num_signs, self._next_sign_at = 0, 0.0
+        self._others = [_Host(node, file, _read(file)) for node, file in enumerate(files) if node != own]
+        self._num_sent, self._next_at = 0, 0.0
 
-    def lost(self) -> int | None:
-        """Gives a sign of life if it is time for one; a host that is lost."""
-        if self._peers and time.monotonic() >= self._next_sign_at:
-            self._num_signs, self._next_sign_at = self._num_signs + 1, time.monotonic() + _SIGN_EVERY_S
-            self._own.write_text(str(self._num_signs))
-        return next((peer.node for peer in self._peers if peer.look()), None)
+    def send(self) -> None:
+        """Sends a heartbeat if it is time for one."""
+        if self._others and time.monotonic() >= self._next_at:
+            self._num_sent, self._next_at = self._num_sent + 1, time.monotonic() + _INTERVAL_S
+            write_atomic(self._own, str(self._num_sent))
 
-    def leave(self, *, well: bool) -> None:
-        """The last sign."""
-        if self._peers:
-            self._own.write_text("ended" if well else "failed")
+    def lost_host(self) -> int | None:
+        """The number of a host that is lost."""
+        return next((host.node for host in self._others if host.is_lost()), None)
+
+    def finish(self, *, succeeded: bool) -> None:
+        """The last heartbeat."""
+        if self._others:
+            write_atomic(self._own, _FINISHED if succeeded else _FAILED)
 
 
 def _read(file: Path) -> str:

@@ -1,8 +1,8 @@
-"""Which ranks run on this host, on which devices, and where all ranks meet.
+"""Which ranks run on this host, on which devices, and where all ranks connect.
 
-What surprises: MindSpore numbers the devices that a process may see from 0, and puts ranks where a table says only if
+Note: MindSpore numbers the devices that a process may see from 0, and puts ranks where a table says only if
 every server of the table has a `pod_ip`, which no generator writes. Hence the derived table; and `join_ranks` checks
-what came of it.
+the result.
 """
 
 import os
@@ -26,7 +26,7 @@ class Placement:
     """The part of a run that is this host's."""
 
     ranks: int
-    "Over all hosts."
+    "The world size: over all hosts."
     devices: tuple[RankedDevice, ...]
     "Of this host, in the order in which MindSpore numbers them."
     node: int
@@ -35,7 +35,7 @@ class Placement:
     address: str
     "This host's, as the other hosts see it."
     master_addr: str
-    "The host where all ranks meet."
+    "The host where all ranks connect."
     master_port: int
     table: dict[str, Any] | None
     "The derived rank table."
@@ -63,7 +63,7 @@ def place_on_this_host(ranks: int) -> Placement:
 
 
 def place_by_table(table: RankTable, node: int | None, master_addr: str | None, master_port: int | None) -> Placement:
-    """What the table says of this host; raises `UsageError` when it cannot tell which of its servers this is.
+    """This host's part of the table; raises `UsageError` when it is unclear which of the servers this host is.
 
     node: this host's place in server_list; by default the server whose address is one of this host's.
     master_addr: by default the address of the server with rank 0.

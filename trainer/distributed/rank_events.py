@@ -1,31 +1,52 @@
-"""What a process of a run tells the launcher: one JSON line after another in a file of its own.
+"""Events that a process of a run writes for the launcher: one JSON line each, in a file of its own.
 
-What these processes print is full of MindSpore's own words, hence a file. The launcher reads it as it grows.
+The output of these processes is full of MindSpore's messages, so it cannot be parsed; hence a file. The launcher reads
+it while it grows.
 """
 
 import json
 import os
 import time
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 SCHEDULER = "scheduler"
 
 
-def news_file(folder: Path, name: str) -> Path:
+class EventKind(StrEnum):
+    """What happened, and the values that come with it."""
+
+    STARTED = "started"
+    "pid"
+    TRAINING = "training"
+    "rank, done, num_steps"
+    METRICS_ADDRESS = "metrics_address"
+    "rank, address"
+    ROW = "row"
+    "row, num_steps"
+    WARNING = "warning"
+    "message"
+    FINISHED = "finished"
+    "summary"
+    FAILED = "failed"
+    "message, exit_code, is_expected: whether the error is one of `shared/errors.py`"
+
+
+def events_file(folder: Path, name: str) -> Path:
     """name: the number of the process on its host, or `SCHEDULER`."""
     return folder / f"process-{name}.jsonl"
 
 
-class NewsWriter:
-    """The process's side. Kinds of news: born, begun, listening, row, warned, ended, failed."""
+class RankEventWriter:
+    """The side of the process."""
 
     def __init__(self, file: Path) -> None:
         self._file = file.open("a", buffering=1)
-        self.tell("born", pid=os.getpid())
+        self.write(EventKind.STARTED, pid=os.getpid())
 
-    def tell(self, kind: str, **values: Any) -> None:
+    def write(self, kind: EventKind, **values: Any) -> None:
         """Writes one line, which the launcher can read at once."""
         self._file.write(json.dumps({"kind": kind, "time": time.time(), **values}) + "\n")
 
@@ -35,8 +56,8 @@ class NewsWriter:
 
 
 @dataclass
-class NewsReader:
-    """The launcher's side: all that one process has told so far."""
+class RankEventReader:
+    """The side of the launcher: the events of one process so far."""
 
     name: str
     file: Path
@@ -45,19 +66,23 @@ class NewsReader:
     _read_bytes: int = 0
 
     def read(self) -> list[dict[str, Any]]:
-        """What is new since the last call."""
+        """The events since the last call."""
         if not self.file.exists():
             return []
         with self.file.open("rb") as file:
             file.seek(self._read_bytes)
             text = file.read()
-        whole = text[: text.rfind(b"\n") + 1]
-        self._read_bytes += len(whole)
-        news = [json.loads(line) for line in whole.splitlines()]
-        self.latest.update({item["kind"]: item for item in news})
-        return news
+        complete = text[: text.rfind(b"\n") + 1]
+        self._read_bytes += len(complete)
+        events = [json.loads(line) for line in complete.splitlines()]
+        self.latest.update({event["kind"]: event for event in events})
+        return events
+
+    def has(self, kind: EventKind) -> bool:
+        """Whether an event of this kind was read."""
+        return kind in self.latest
 
     @property
     def pid(self) -> int | None:
-        """Once the process is born."""
-        return self.latest["born"]["pid"] if "born" in self.latest else None
+        """Once the process has started."""
+        return self.latest[EventKind.STARTED]["pid"] if self.has(EventKind.STARTED) else None

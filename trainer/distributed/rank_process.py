@@ -1,7 +1,8 @@
 """The process of one rank, and of the scheduler where they meet; started by the launcher through msrun, never by hand.
 
-What surprises: the scheduler's process runs the same command up to `join_ranks`, so nothing may have an effect before
-that. And what takes seconds to import waits until this process has tied itself to its parent and said that it lives.
+Note: the scheduler's process runs the same command up to `join_ranks`, so nothing may have an effect before that. And
+MindSpore, which takes seconds to import, is imported after this process is tied to its parent and has written its
+first event.
 """
 
 import argparse
@@ -13,62 +14,61 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from shared.errors import StreamingError
+from shared.security.credentials import add_security_options
 from trainer.distributed.msrun import PARENT_OF_RANKS
 from trainer.distributed.processes import die_with_parent
-from trainer.distributed.rank_events import SCHEDULER, NewsWriter, news_file
+from trainer.distributed.rank_events import SCHEDULER, EventKind, RankEventWriter, events_file
+from trainer.metrics_option import METRICS_OPTION
 
 
 def main(argv: Sequence[str]) -> int:
-    """Trains as one rank and tells the launcher what comes of it."""
+    """Trains as one rank and writes events for the launcher."""
     die_with_parent(int(os.environ[PARENT_OF_RANKS]))
     options = _parser().parse_args(argv)
     is_scheduler = os.environ["MS_ROLE"] == "MS_SCHED"
     local = 0 if is_scheduler else int(os.environ["DEVICE_ID"])
-    # Only the launcher hears Ctrl-C; it passes it on as SIGTERM once there are steps to finish.
+    # Only the launcher handles Ctrl-C; it sends SIGTERM on once there are steps to finish.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with closing(NewsWriter(news_file(options.logs, SCHEDULER if is_scheduler else str(local)))) as news:
-        logging.getLogger().addHandler(_WarningsAsNews(news))
+    with closing(RankEventWriter(events_file(options.logs, SCHEDULER if is_scheduler else str(local)))) as events:
+        logging.getLogger().addHandler(_WarningEvents(events))
         try:
             from trainer.distributed.rank_training import train
 
-            train(options, news, options.expect[local])
+            train(options, events, options.expect[local])
         except Exception as error:
-            _tell_failure(news, error)
+            _write_failure(events, error)
             raise
     return 0
 
 
-class _WarningsAsNews(logging.Handler):
-    """A service that stays away for a while, and what else a single rank would say on stderr."""
+class _WarningEvents(logging.Handler):
+    """Warnings, such as a service that does not answer for a while; a single rank prints them on stderr."""
 
-    def __init__(self, news: NewsWriter) -> None:
+    def __init__(self, events: RankEventWriter) -> None:
         super().__init__(logging.WARNING)
-        self._news = news
+        self._events = events
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._news.tell("warned", words=record.getMessage())
+        self._events.write(EventKind.WARNING, message=record.getMessage())
 
 
-def _tell_failure(news: NewsWriter, error: Exception) -> None:
-    from shared.errors import StreamingError
-
+def _write_failure(events: RankEventWriter, error: Exception) -> None:
     if isinstance(error, StreamingError):
-        news.tell("failed", exit_code=error.exit_code, words=str(error), is_ours=True)
+        events.write(EventKind.FAILED, exit_code=error.exit_code, message=str(error), is_expected=True)
     else:
-        news.tell("failed", exit_code=1, words=f"{type(error).__name__}: {_first_line(error)}", is_ours=False)
+        message = f"{type(error).__name__}: {_first_line(error)}"
+        events.write(EventKind.FAILED, exit_code=1, message=message, is_expected=False)
 
 
 def _parser() -> argparse.ArgumentParser:
-    from shared.security.credentials import add_security_options
-    from trainer.training.rank_metrics import OPTION
-
     parser = argparse.ArgumentParser("python -m trainer.distributed.rank_process", description=__doc__)
     parser.add_argument("run_dir", type=Path)
     parser.add_argument("--logs", type=Path, required=True)
     parser.add_argument("--datagen", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--ranks", type=int, required=True)
-    parser.add_argument(OPTION, help="checked by the launcher")
+    parser.add_argument(METRICS_OPTION, help="checked by the launcher")
     add_security_options(parser)
     parser.add_argument("--expect", type=int, nargs="+", required=True, help="the rank of each process of this host")
     return parser

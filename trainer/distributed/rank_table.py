@@ -1,6 +1,6 @@
 """HCCL rank tables, versions 1.0 and 1.2: on which device of which server each rank runs.
 
-The format is Huawei's ("rank table file configuration" in the HCCL user guide). What surprises: all its values are
+The format is Huawei's ("rank table file configuration" in the HCCL user guide). Note: all its values are
 strings, numbers too, and MindSpore silently ignores a table that it cannot use. So every rule is checked here, and each
 message names the place: "rank_table.json: server_list[0].device[1].rank_id must be ..., got ...".
 """
@@ -59,7 +59,7 @@ class RankTable:
 
     @property
     def ranks(self) -> int:
-        """How many there are, over all servers."""
+        """The world size: how many ranks there are, over all servers."""
         return sum(len(server.devices) for server in self.servers)
 
     def derived(self, addresses: Sequence[str]) -> dict[str, Any]:
@@ -89,14 +89,14 @@ def read_rank_table(path: Path) -> RankTable:
 
 
 class _DuplicateKey(ValueError):
-    """A key stands twice in one JSON object."""
+    """A key occurs twice in one JSON object."""
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
-        raise _DuplicateKey(f"the key {next(key for key in keys if keys.count(key) > 1)} stands twice in one object")
+        raise _DuplicateKey(f"the key {next(key for key in keys if keys.count(key) > 1)} occurs twice in one object")
     return values
 
 

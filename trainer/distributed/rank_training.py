@@ -1,4 +1,4 @@
-"""What the process of a rank does once it is tied to its parent: meets the other ranks, trains, tells the launcher."""
+"""What the process of a rank does once it is tied to its parent: joins the other ranks, trains, writes events."""
 
 import argparse
 import signal
@@ -9,39 +9,44 @@ from shared.recogniser.device import set_device
 from shared.security.credentials import security_of
 from shared.system.listen_address import ListenAddress
 from trainer.config import load_config
-from trainer.distributed.collectives import Ranks, join_ranks
-from trainer.distributed.rank_events import NewsWriter
+from trainer.distributed.collectives import join_ranks
+from trainer.distributed.rank_events import EventKind, RankEventWriter
+from trainer.distributed.world import World
+from trainer.metrics_option import METRICS_OPTION, metrics_address_of_rank
 from trainer.run_dir import MetricsRow, RunDir
 from trainer.training.loop import Trainer
-from trainer.training.rank_metrics import OPTION, listen_of_rank, offered
+from trainer.training.prometheus_exporter import exported_metrics
 
 _RETRY_POLICY = RetryPolicy(connect_timeout_s=RetryPolicy().give_up_after_s)
-"Already with the first answer: the launcher has just spoken to the service."
+"Retries the first answer too: the launcher has just had one from the service."
 
 
-def train(options: argparse.Namespace, news: NewsWriter, expected: int) -> None:
-    """Trains to the end, as the rank `expected`; in the scheduler's process it does not come back from meeting."""
+def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -> None:
+    """Trains to the end, as the rank `expected`; in the scheduler's process it does not return from `join_ranks`."""
     set_device(options.device)
-    ranks = join_ranks(Ranks(expected, options.ranks))
+    world = join_ranks(World(expected, options.ranks))
     config, run = load_config({}, options.logs / "config.yaml", ()), RunDir(options.run_dir)
 
     def report(row: MetricsRow, num_steps: int) -> None:
-        news.tell("row", row=asdict(row), num_steps=num_steps)
+        events.write(EventKind.ROW, row=asdict(row), num_steps=num_steps)
 
     with connect(options.datagen, _RETRY_POLICY, security_of(options, options.datagen)) as client:
-        trainer = Trainer(config, client, run, options.device, report, ranks)
-        if ranks.rank == 0:
+        trainer = Trainer(config, client, run, options.device, report, world)
+        trainer.restore()
+        if world.rank == 0:
             run.begin(config)  # Not before: a run that is refused leaves nothing to resume.
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
-        news.tell("begun", rank=ranks.rank, done=trainer.done, num_steps=trainer.num_steps)
-        with offered(trainer, _listen(options, ranks.rank)) as address:
+        events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.num_steps)
+        with exported_metrics(trainer, _metrics_address(options, world.rank)) as address:
             if address:
-                news.tell("listening", rank=ranks.rank, address=address)
+                events.write(EventKind.METRICS_ADDRESS, rank=world.rank, address=address)
             summary = trainer.train()
-        news.tell("ended", summary=asdict(summary))
+        events.write(EventKind.FINISHED, summary=asdict(summary))
 
 
-def _listen(options: argparse.Namespace, rank: int) -> ListenAddress | None:
-    """Where this rank offers its metrics."""
-    first = options.metrics_listen
-    return listen_of_rank(None if first is None else ListenAddress.parse(first, insecure=True, option=OPTION), rank)
+def _metrics_address(options: argparse.Namespace, rank: int) -> ListenAddress | None:
+    """Where this rank answers Prometheus."""
+    if options.metrics_listen is None:
+        return None
+    first = ListenAddress.parse(options.metrics_listen, insecure=True, option=METRICS_OPTION)
+    return metrics_address_of_rank(first, rank)

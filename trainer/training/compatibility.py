@@ -1,21 +1,19 @@
-"""What a run's configuration, its data set and the checkpoint it goes on from must agree on; checked first of all."""
+"""Checks that a run's configuration, its data set and the checkpoint it resumes from are compatible."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import Dataset
 from shared.errors import UsageError
+from shared.recogniser.checkpoint_info import CheckpointInfo
 from trainer.config import TrainerConfig
-
-if TYPE_CHECKING:
-    from shared.recogniser.checkpoint import CheckpointInfo
+from trainer.distributed.world import World
 
 SPLIT = "train"
 
 
-def plan_slice(config: TrainerConfig, dataset: Dataset, rank: int, ranks: int) -> RankSlice:
-    """What a rank reads in each step; raises `UsageError` when configuration and data set do not fit together."""
+def plan_slice(config: TrainerConfig, dataset: Dataset, world: World) -> RankSlice:
+    """What a rank reads in each step; raises `UsageError` when configuration and data set are not compatible."""
     spec = dataset.spec
     facts = {"max_captcha_digits": spec.max_length, "captcha_width": spec.width, "captcha_height": spec.height}
     for key, value in facts.items():
@@ -23,11 +21,12 @@ def plan_slice(config: TrainerConfig, dataset: Dataset, rank: int, ranks: int) -
             raise UsageError(f"{key} is {getattr(config, key)} but the data set's is {value}; pass -o {key}={value}")
     if SPLIT not in dataset.counts:
         raise UsageError(f"the data set has no split {SPLIT!r}, only {', '.join(dataset.counts)}")
-    global_batch_size = config.global_batch_size or config.batch_size * ranks
-    return RankSlice(count=dataset.counts[SPLIT], global_batch_size=global_batch_size, rank=rank, ranks=ranks)
+    global_batch_size = config.global_batch_size or config.batch_size * world.ranks
+    count = dataset.counts[SPLIT]
+    return RankSlice(count=count, global_batch_size=global_batch_size, rank=world.rank, ranks=world.ranks)
 
 
-def check_resumable(info: "CheckpointInfo", dataset: Dataset, rank_slice: RankSlice, path: Path) -> None:
+def check_resumable(info: CheckpointInfo, dataset: Dataset, rank_slice: RankSlice, path: Path) -> None:
     """Raises `UsageError` when the steps after the checkpoint would not be those of the run that wrote it.
 
     The number of ranks may differ: the global batches do not depend on it.

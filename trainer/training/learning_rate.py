@@ -31,7 +31,7 @@ class WarmupCosine(LearningRateSchedule):
         return self.peak * ops.minimum(warm, 0.5 * (1.0 + ops.cos(self.half_turn * done)))
 
     def at(self, step: int) -> float:
-        """The same for people, without the device."""
+        """The same as a Python number, without the device."""
         done = min(max((step - self.warmup_steps) / self.cosine_steps, 0.0), 1.0)
         return self.peak * min((step + 1.0) / self.warmup_steps, 0.5 * (1.0 + math.cos(math.pi * done)))
 
@@ -55,7 +55,7 @@ class WarmupTenths(LearningRateSchedule):
         return self.peak * ops.minimum(warm, 1.0) * ops.pow(0.1, tenths)
 
     def at(self, step: int) -> float:
-        """The same for people, without the device."""
+        """The same as a Python number, without the device."""
         tenths = (step + self.epoch_steps) // self.decay_steps
         return self.peak * min((step + 1.0) / self.warmup_steps, 1.0) * 0.1**tenths
 

@@ -1,55 +1,39 @@
-"""The training loop of one rank: data in, steps out, a checkpoint now and then, and a clean stop.
+"""The training loop of one rank: batches in, optimizer steps, log lines, checkpoints, and a clean stop.
 
-What surprises: nothing here decides what is read or in which order. The loop only counts steps; the stream derives the
-samples from (order seed, epoch, step), so a run that was killed and resumed takes exactly the same steps.
+Note: nothing here decides what is read or in which order. The loop only counts steps; the stream derives the samples
+from (order seed, epoch, step), so a run that was killed and resumed takes exactly the same steps.
 """
 
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import mindspore as ms
-import numpy as np
-from numpy.typing import NDArray
 
 from shared.client import DatasetClient
 from shared.errors import StreamingError
-from shared.recogniser.checkpoint import CheckpointInfo, load_parameters, read_info, save_checkpoint, weights_digest
-from shared.recogniser.dataset_adapter import BatchSource, ReadingPlan, generator_dataset
+from shared.recogniser.checkpoint import save_checkpoint, weights_digest
+from shared.recogniser.checkpoint_info import CheckpointInfo
+from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
 from shared.recogniser.device import Device
-from trainer.audit.receipt_files import Reading, ReceiptWriter
+from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import TrainerConfig
-from trainer.distributed.collectives import ALONE, Ranks, check_same
+from trainer.distributed.collectives import check_same
+from trainer.distributed.world import SINGLE_RANK, World
 from trainer.run_dir import MetricsRow, RunDir, Summary
-from trainer.training.compatibility import SPLIT, check_resumable, plan_slice
-from trainer.training.rank_metrics import WaitClock
+from trainer.training.compatibility import SPLIT, plan_slice
+from trainer.training.resume import StartPoint, restore
 from trainer.training.step import TrainStep, build_step
+from trainer.training.step_totals import StepTotals
+from trainer.training.wait_clock import WaitClock
 
-
-@dataclass
-class Totals:
-    """Sums over some steps."""
-
-    steps: int = 0
-    loss: float = 0.0
-    grad_norm: float = 0.0
-    wait_s: NDArray[np.float32] | float = 0.0
-    "[ranks], once a step has been added."
-    time_s: float = 0.0
-
-    def __iadd__(self, other: "Totals") -> "Totals":
-        for name, value in asdict(other).items():
-            setattr(self, name, getattr(self, name) + value)
-        return self
-
-    def wait_shares(self) -> list[float]:
-        """Time waited for data / time, of each rank."""
-        return [round(float(wait_s) / max(self.time_s, 1e-9), 4) for wait_s in np.atleast_1d(self.wait_s)]
+Rows = Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]]
+"Images, labels and indices of one step after another."
 
 
 class Trainer:
-    """One rank's run: goes on where the newest checkpoint ends and trains to the last step."""
+    """One rank's run. `restore` loads the newest checkpoint, `train` takes the steps that are left."""
 
     def __init__(
         self,
@@ -58,38 +42,68 @@ class Trainer:
         run: RunDir,
         device: Device,
         report: Callable[[MetricsRow, int], None],
-        ranks: Ranks = ALONE,
+        world: World = SINGLE_RANK,
     ) -> None:
-        self.config, self.client, self.run, self.device, self.report = config, client, run, device, report
-        self.ranks, self.slice = ranks, plan_slice(config, client.dataset, ranks.rank, ranks.ranks)
+        self.config, self.client, self.run, self.report, self.world = config, client, run, report, world
+        self.slice = plan_slice(config, client.dataset, world)
         self.num_steps = config.steps or config.epoch_size * self.slice.num_steps
-        spec = client.dataset.spec
-        self.step: TrainStep = build_step(config, spec, self.slice, self.num_steps, device, ranks)
+        self.step: TrainStep = build_step(config, client.dataset.spec, self.slice, self.num_steps, device, world)
         self.done, self.elapsed_s, self.checkpoint = 0, 0.0, ""
         self.saved_step: int | None = None
         self.row: MetricsRow | None = None
         "The last one logged."
         self.wait = WaitClock()
+        self._source: BatchSource | None = None
         self._stopping = self._stopped = False
-        self._restore()
-        self._open_stream()
+
+    def restore(self) -> None:
+        """Goes to the newest checkpoint of the run, if there is one; raises `UsageError` when it does not fit."""
+        newest = self.run.newest_checkpoint(self.config)
+        start: StartPoint = restore(newest, self.client.dataset, self.slice, self.step.state())
+        self.done, self.elapsed_s = start.steps_done, start.elapsed_s
+        if start.checkpoint is not None:
+            self.checkpoint, self.saved_step = str(start.checkpoint), self.done
+
+    def train(self) -> Summary:
+        """Takes the steps that are left; raises the stream's own error when there is no data."""
+        facts = self.done, weights_digest(self.step.state()), self.config.digest(), self.client.dataset.fingerprint
+        check_same(self.world, "configuration, data set, weights or steps done", repr(facts))
+        if self.world.rank == 0:
+            self.run.cut_metrics(self.done)
+        self._receipts = ReceiptWriter(self.run.receipts, self._receipt_header())
+        self._source = BatchSource(self.client, self._stream_plan())
+        try:
+            totals = self._steps(self._rows(self._source))
+        finally:
+            self._source.close()
+            self._receipts.close()
+        return Summary(
+            steps=self.done,
+            num_steps=self.num_steps,
+            train_s=round(self.elapsed_s, 1),
+            images_per_s=totals.images_per_s(self.slice.global_batch_size),
+            wait_share=max(totals.wait_shares()),
+            rank_wait_shares=totals.wait_shares(),
+            checkpoint=self.checkpoint,
+            weights_digest=weights_digest(self.step.weights),
+        )
 
     def stop(self) -> None:
-        """Ends the run after the step under way, with a checkpoint. Safe to call from a signal handler.
+        """Ends the run after the current step, with a checkpoint. Safe to call from a signal handler.
 
         Among several ranks it takes one step more: by that step all of them know, and stop together.
         """
         self._stopping = True
-        if self.ranks == ALONE:
+        if self.world == SINGLE_RANK and self._source is not None:
             self._source.close()
 
     @property
     def reopened(self) -> int:
         """Streams opened again after a fault, since this process began."""
-        return self._source.reopened
+        return 0 if self._source is None else self._source.reopened
 
-    def _open_stream(self) -> None:
-        plan = ReadingPlan(
+    def _stream_plan(self) -> StreamPlan:
+        return StreamPlan(
             split=SPLIT,
             slice=self.slice,
             first_step=self.done,
@@ -99,45 +113,23 @@ class Trainer:
             codec=self.config.codec,
             prefetch=self.config.prefetch,
         )
-        self._source = BatchSource(self.client, plan)
-        self._rows: Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]] = iter(())
-        if not len(self._source):
-            return  # A finished run, resumed: MindSpore refuses a source without rows.
-        rows = generator_dataset(self._source, self.config.prefetch).create_tuple_iterator(num_epochs=1)
-        self._rows = iter(rows)
 
-    def train(self) -> Summary:
-        """Takes the steps that are left; raises the stream's own error when the data cannot be had."""
-        facts = self.done, weights_digest(self.step.state()), self.config.digest(), self.client.dataset.fingerprint
-        check_same(self.ranks, "configuration, data set, weights or steps done", repr(facts))
-        self._receipts = ReceiptWriter(self.run.receipts, self._reading())
-        try:
-            totals = self._steps()
-        finally:
-            self._source.close()
-            self._receipts.close()
-        return Summary(
-            steps=self.done,
-            num_steps=self.num_steps,
-            train_s=round(self.elapsed_s, 1),
-            images_per_s=round(totals.steps * self.slice.global_batch_size / max(totals.time_s, 1e-9), 1),
-            wait_share=max(totals.wait_shares()),
-            rank_wait_shares=totals.wait_shares(),
-            checkpoint=self.checkpoint,
-            weights_digest=weights_digest(self.step.weights),
-        )
+    def _rows(self, source: BatchSource) -> Rows:
+        if not len(source):
+            return iter(())  # A finished run, resumed: MindSpore refuses a source without rows.
+        return iter(generator_dataset(source, self.config.prefetch).create_tuple_iterator(num_epochs=1))
 
-    def _steps(self) -> Totals:
-        config, totals, interval, saved_at = self.config, Totals(), Totals(), -1
+    def _steps(self, rows: Rows) -> StepTotals:
+        config, totals, interval, saved_at = self.config, StepTotals(), StepTotals(), -1
         while self.done < self.num_steps and not self._stopped:
-            took = self._take_step()
+            took = self._take_step(rows)
             if took is None:
                 break
             interval += took
             totals += took
             if self.done % config.log_steps == 0 or self.done == self.num_steps:
                 self._log(interval)
-                interval = Totals()
+                interval = StepTotals()
             if config.save_checkpoint and self.done % config.save_checkpoint_steps == 0:
                 self._save()
                 saved_at = self.done
@@ -145,17 +137,17 @@ class Trainer:
             self._save()
         return totals
 
-    def _take_step(self) -> Totals | None:
+    def _take_step(self, rows: Rows) -> StepTotals | None:
         """One step; None when the run was asked to stop."""
         started = self.wait.begin()
         try:
-            if self._stopping and self.ranks == ALONE:
+            if self._stopping and self.world == SINGLE_RANK:
                 return None
-            images, labels, indices = next(self._rows)
+            images, labels, indices = next(rows)
         except (StopIteration, RuntimeError) as error:
-            if self._stopping and self.ranks == ALONE:
+            if self._stopping and self.world == SINGLE_RANK:
                 return None
-            raise self._source.error or error from error
+            raise (self._source and self._source.error) or error from error
         waited_s = self.wait.end()
         result = self.step.run(images, labels, stop=self._stopping, wait_s=waited_s)
         if not math.isfinite(result.loss):
@@ -165,9 +157,9 @@ class Trainer:
         self._receipts.add(self.done, indices.asnumpy())
         time_s = time.perf_counter() - started
         self.elapsed_s += time_s
-        return Totals(1, result.loss, result.grad_norm, result.wait_s, time_s)
+        return StepTotals(1, result.loss, result.grad_norm, result.wait_s, time_s)
 
-    def _log(self, interval: Totals) -> None:
+    def _log(self, interval: StepTotals) -> None:
         shares = interval.wait_shares()
         row = MetricsRow(
             step=self.done,
@@ -175,12 +167,12 @@ class Trainer:
             loss=interval.loss / interval.steps,
             grad_norm=interval.grad_norm / interval.steps,
             lr=self.step.learning_rate(self.done - 1),
-            images_per_s=round(interval.steps * self.slice.global_batch_size / interval.time_s, 1),
+            images_per_s=interval.images_per_s(self.slice.global_batch_size),
             wait_share=max(shares),
             elapsed_s=round(self.elapsed_s, 2),
             rank_wait_shares=shares,
         )
-        if self.ranks.rank == 0:
+        if self.world.rank == 0:
             self.run.append_metrics(row)
         self.row = row
         self.report(row, self.num_steps)
@@ -193,16 +185,17 @@ class Trainer:
     def _save(self) -> None:
         """Rank 0 writes, after all have their receipts on the disk and agree on the weights."""
         digest = weights_digest(self.step.weights)
-        self._receipts.note_weights(self.done, digest)
-        check_same(self.ranks, "weights", digest)
-        if self.ranks.rank == 0:
-            self._write_checkpoint(digest)
+        self._receipts.add_weights(self.done, digest)
+        check_same(self.world, "weights", digest)
+        if self.world.rank == 0:
+            folder, keep = self.run.checkpoint_folder(self.config), self.config.keep_checkpoint_max
+            self.checkpoint = str(save_checkpoint(folder, self._checkpoint_info(digest), self.step.state(), keep))
         self.saved_step = self.done
 
-    def _write_checkpoint(self, digest: str) -> None:
+    def _checkpoint_info(self, digest: str) -> CheckpointInfo:
         epoch, step = self._epoch_and_step()
         dataset = self.client.dataset
-        info = CheckpointInfo(
+        return CheckpointInfo(
             epoch=epoch,
             step=step,
             global_step=self.done,
@@ -216,24 +209,12 @@ class Trainer:
             config_digest=self.config.digest(),
             weights_digest=digest,
         )
-        folder = self.run.checkpoint_folder(self.config)
-        self.checkpoint = str(save_checkpoint(folder, info, self.step.state(), self.config.keep_checkpoint_max))
 
-    def _restore(self) -> None:
-        newest = self.run.newest_checkpoint(self.config)
-        if newest is not None:
-            info = read_info(newest)
-            check_resumable(info, self.client.dataset, self.slice, newest)
-            self.done = load_parameters(newest, self.step.state())
-            self.elapsed_s, self.checkpoint, self.saved_step = info.elapsed_s, str(newest), self.done
-        if self.ranks.rank == 0:
-            self.run.cut_metrics(self.done)
-
-    def _reading(self) -> Reading:
-        return Reading(
+    def _receipt_header(self) -> ReceiptHeader:
+        return ReceiptHeader(
             resumed_after=self.done,
-            rank=self.ranks.rank,
-            ranks=self.ranks.ranks,
+            rank=self.world.rank,
+            ranks=self.world.ranks,
             split=SPLIT,
             count=self.slice.count,
             global_batch_size=self.slice.global_batch_size,

@@ -1,7 +1,7 @@
 """One optimizer step, compiled whole: forward, CTC loss, backward, mean over the ranks, clip, update.
 
-What surprises: gradients are averaged first and clipped then, by the norm of the average. So the step is the one that a
-single rank would take with the same global batch. `clip_each_rank` asks for the published example's way round.
+Note: gradients are first averaged, then clipped by the norm of the average. So the step is the one that a single rank
+would take with the same global batch. `clip_each_rank` is the published example's order: clipped, then averaged.
 """
 
 from dataclasses import dataclass
@@ -15,9 +15,11 @@ from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
 from shared.recogniser.ctc_loss import CtcLoss
 from shared.recogniser.device import Device, Signal
-from shared.recogniser.network import CaptchaNetwork, NetworkSpec
+from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.network_spec import NetworkSpec
 from trainer.config import TrainerConfig
-from trainer.distributed.collectives import MeanOverRanks, Ranks
+from trainer.distributed.collectives import MeanOverRanks
+from trainer.distributed.world import World
 from trainer.training.learning_rate import WarmupCosine, WarmupTenths, learning_rate
 
 Gradients = tuple[ms.Tensor, ...]
@@ -25,7 +27,7 @@ Gradients = tuple[ms.Tensor, ...]
 
 @dataclass(frozen=True)
 class StepResult:
-    """What a step leaves besides the new weights."""
+    """What a step gives besides the new weights."""
 
     loss: float
     "Mean CTC loss over the global batch, before the update."
@@ -38,10 +40,10 @@ class StepResult:
 
 
 class TrainStep(nn.Cell):
-    """images uint8 [n, h, w, 3], labels int32 [n, max_length], notes float32 [1 + ranks] -> float32 [3 + ranks].
+    """images uint8 [n, h, w, 3], labels int32 [n, max_length], statistics float32 [1 + ranks] -> float32 [3 + ranks].
 
-    Updates the weights. Notes are a rank's wish to stop and its own waiting time at its own place; the result is the
-    gradient norm, then the means over all ranks of loss and notes.
+    Updates the weights. Statistics of a rank: whether it wants to stop, then its wait for data in seconds at the place
+    of its rank, zeros elsewhere. The result is the gradient norm, then the means over all ranks of loss and statistics.
     """
 
     def __init__(
@@ -51,7 +53,7 @@ class TrainStep(nn.Cell):
         config: TrainerConfig,
         rate: WarmupCosine | WarmupTenths,
         device: Device,
-        ranks: Ranks,
+        world: World,
     ) -> None:
         super().__init__(auto_prefix=False)
         self.network, self.loss, self.rate = network, loss, rate
@@ -60,33 +62,33 @@ class TrainStep(nn.Cell):
         self.weights = ms.ParameterTuple(network.trainable_params())
         self.optimizer = _optimizer(config, self.weights, rate)
         self.gradient = ms.value_and_grad(self._forward, None, self.weights)
-        self.ranks = ranks
-        self.mean = MeanOverRanks(ranks.ranks, [tuple(weight.shape) for weight in self.weights])
+        self.world = world
+        self.mean = MeanOverRanks(world.ranks, [tuple(weight.shape) for weight in self.weights])
         self.signal = Signal(device)
 
     @ms.jit
-    def construct(self, images: ms.Tensor, labels: ms.Tensor, notes: ms.Tensor) -> ms.Tensor:
+    def construct(self, images: ms.Tensor, labels: ms.Tensor, statistics: ms.Tensor) -> ms.Tensor:
         """See the class."""
         loss, grads = self.gradient(images, labels)
         if self.clip_each_rank:
             grads, norm = self._clip(grads)
-            grads, notes = self.mean(grads, ops.concat((norm.reshape(1), loss.reshape(1), notes)))
+            grads, statistics = self.mean(grads, ops.concat((norm.reshape(1), loss.reshape(1), statistics)))
         else:
-            grads, notes = self.mean(grads, ops.concat((loss.reshape(1), notes)))
+            grads, statistics = self.mean(grads, ops.concat((loss.reshape(1), statistics)))
             grads, norm = self._clip(grads)
-            notes = ops.concat((norm.reshape(1), notes))
-        return self.signal(ops.depend(notes, self.optimizer(grads)))
+            statistics = ops.concat((norm.reshape(1), statistics))
+        return self.signal(ops.depend(statistics, self.optimizer(grads)))
 
     def run(self, images: ms.Tensor, labels: ms.Tensor, *, stop: bool, wait_s: float) -> StepResult:
-        """Takes the step and sleeps until it is done."""
-        notes = np.zeros(1 + self.ranks.ranks, np.float32)
-        notes[0], notes[1 + self.ranks.rank] = stop, wait_s
-        norm, loss, stops, *waits = self.signal.run(self, images, labels, ms.Tensor(notes))
+        """Takes the step; the Python thread sleeps until it is done."""
+        statistics = np.zeros(1 + self.world.ranks, np.float32)
+        statistics[0], statistics[1 + self.world.rank] = stop, wait_s
+        norm, loss, stops, *waits = self.signal.run(self, images, labels, ms.Tensor(statistics))
         return StepResult(
             loss=float(loss) / (len(images) if self.add_up else 1),
             grad_norm=float(norm),
             stop=bool(stops > 0),
-            wait_s=np.array(waits, np.float32) * self.ranks.ranks,
+            wait_s=np.array(waits, np.float32) * self.world.ranks,
         )
 
     def learning_rate(self, global_step: int) -> float:
@@ -119,7 +121,7 @@ def _optimizer(
 
 
 def build_step(
-    config: TrainerConfig, spec: DatasetSpec, rank_slice: RankSlice, num_steps: int, device: Device, ranks: Ranks
+    config: TrainerConfig, spec: DatasetSpec, rank_slice: RankSlice, num_steps: int, device: Device, world: World
 ) -> TrainStep:
     """The network of `config` for the images of `spec`, with its initial weights, ready to take steps."""
     # nn.LSTM initialises from NumPy's global state: without this, ranks would start with different weights.
@@ -135,4 +137,4 @@ def build_step(
         initial_weights=config.initial_weights,
     )
     network, loss = CaptchaNetwork(shape), CtcLoss(shape.num_frames, rank_slice.batch_size, spec.max_length)
-    return TrainStep(network, loss, config, learning_rate(config, rank_slice, num_steps), device, ranks)
+    return TrainStep(network, loss, config, learning_rate(config, rank_slice, num_steps), device, world)

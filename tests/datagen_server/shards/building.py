@@ -98,7 +98,7 @@ def renderer(spec: DatasetSpec) -> CaptchaRenderer:
     return CaptchaRenderer(spec)
 
 
-def expected(spec: DatasetSpec, split: str, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def expected(spec: DatasetSpec, split: str, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """Image and label as the renderer makes them."""
     image, text = renderer(spec).render(split, index)
     return image, label_of(text, spec.alphabet, spec.max_length)

@@ -30,33 +30,33 @@ def report(setting: Setting, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("view", VIEWS, ids=str)
 def test_the_report_is_complete_and_its_gallery_opens(chromium: Browser, report: Path, view: View) -> None:
-    told = json.loads((report / "report.json").read_text())
+    figures = json.loads((report / "report.json").read_text())
     with visited(chromium, (report / "index.html").as_uri(), view) as page:
-        assert f"{told['correct']:,} of {told['samples']:,} samples" in page.locator(".tiles").inner_text()
+        assert f"{figures['correct']:,} of {figures['samples']:,} samples" in page.locator(".tiles").inner_text()
         assert f"{COUNTS['test']}/{COUNTS['test']}" in page.locator("header").inner_text()
         assert page.locator("svg.chart").count() == 5
         for name in page.locator("nav a").all_inner_texts():
             page.get_by_role("navigation").get_by_role("link", name=name).click()
             assert page.locator(":target h2").is_visible()
-        check_gallery(page, [str(each["index"]) for each in told["errors"]])
+        check_gallery(page, [str(each["index"]) for each in figures["errors"]])
         for summary in page.locator("summary").all()[:5]:
             summary.click()  # what it opens is looked at by axe, too
         ground = page.evaluate("getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number)")
         assert (sum(ground) < 3 * 128) == (view.scheme == "dark")
 
 
-def check_gallery(page: Page, misread: list[str]) -> None:
-    """By mouse and by keyboard: each exhibit shows what every frame emitted, and hides it again."""
+def check_gallery(page: Page, errors: list[str]) -> None:
+    """By mouse and by keyboard: each example shows what every frame emitted, and hides it again."""
     assert page.locator(".gallery article").count() == 24
     first = page.locator(".gallery article").first
-    assert first.locator("h3").inner_text().removeprefix("Sample ") in misread
+    assert first.locator("h3").inner_text().removeprefix("Sample ") in errors
     summary, table = first.locator("summary"), first.locator("table")
     assert not table.is_visible()
     summary.click()
     assert table.is_visible()
     spans = [row.split(" to ") for row in table.locator("tbody th").all_inner_texts()]
     assert sum(int(span[-1]) - int(span[0]) + 1 for span in spans) == FRAMES
-    assert first.locator("svg.exhibit").get_attribute("aria-label")
+    assert first.locator("svg.example").get_attribute("aria-label")
     summary.focus()
     page.keyboard.press("Enter")
     assert not table.is_visible()

@@ -13,34 +13,37 @@ import pytest
 
 from evaluator.cli import main
 from evaluator.evaluate import Evaluation
-from evaluator.report.error_examples import Exhibit, exhibits_of, runs_of
+from evaluator.report.error_examples import ErrorExample, error_examples, runs_of
 from evaluator.report.html_page import frequent_confusions, render_page
 from evaluator.report.loss_history import MAX_POINTS, Point, read_history
-from evaluator.report.report import configuration
-from evaluator.scores import Misreading, ReadBatch, Tally
+from evaluator.report.report_json import configuration
+from evaluator.scores import EvaluatedBatch, PredictionError, ScoreAccumulator
 from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import UsageError
-from shared.recogniser.checkpoint import read_info
+from shared.recogniser.checkpoint_info import read_info
+from shared.recogniser.ctc_decoding import PredictedBatch
 from tests.evaluator.conftest import Setting
 
 STRANGE = "<>&\"'${}\\%#"
 
 
 def evaluation_of(setting: Setting, alphabet: str, samples: list[tuple[str, str]]) -> Evaluation:
-    """(truth, reading) pairs as if they had been read."""
-    tally = Tally(alphabet, 4)
+    """(truth, prediction) pairs as if a network had predicted them."""
+    accumulator = ScoreAccumulator(alphabet, 4)
     count = len(samples)
-    batch = ReadBatch(
+    batch = EvaluatedBatch(
         indices=np.arange(count, dtype=np.uint64),
         truths=[truth for truth, _ in samples],
-        readings=[reading for _, reading in samples],
         losses=np.arange(count, dtype=np.float32),
-        confidences=np.linspace(0, 1, count),
-        paths=np.tile([0, 0, len(alphabet), 1], (count, 1)),
-        certainties=np.full((count, 4), 0.5),
+        predictions=PredictedBatch(
+            texts=[prediction for _, prediction in samples],
+            confidences=np.linspace(0, 1, count),
+            paths=np.tile([0, 0, len(alphabet), 1], (count, 1)),
+            frame_confidences=np.full((count, 4), 0.5),
+        ),
     )
-    tally.add(batch)
+    accumulator.add(batch)
     dataset = Dataset(spec=DatasetSpec(alphabet=alphabet), counts={"test": count}, fingerprint="f" * 64)
     return Evaluation(
         checkpoint=setting.checkpoint,
@@ -48,20 +51,21 @@ def evaluation_of(setting: Setting, alphabet: str, samples: list[tuple[str, str]
         dataset=dataset,
         split="test",
         batch_size=64,
-        ranks=1,
         device="cpu",
         time_s=1.0,
-        figures=tally.figures(),
+        figures=accumulator.figures(),
     )
 
 
 def page_of(evaluation: Evaluation, history: list[Point] | None = None) -> str:
     spec = evaluation.dataset.spec
-    exhibits = [
-        Exhibit(each, "data:,", 160, 64, runs_of(each.path, each.certainties, spec.alphabet), [(each.truth, "")])
-        for each in evaluation.figures.misread
+    examples = [
+        ErrorExample(
+            error, "data:,", 160, 64, runs_of(error.path, error.frame_confidences, spec.alphabet), [(error.truth, "")]
+        )
+        for error in evaluation.figures.errors
     ]
-    return render_page(evaluation, [evaluation], exhibits, history or [], configuration(evaluation))
+    return render_page(evaluation, [evaluation], examples, history or [], configuration(evaluation))
 
 
 class _Page(HTMLParser):
@@ -93,15 +97,15 @@ def test_any_alphabet_makes_a_page_with_ids_of_its_own_and_no_address_elsewhere(
     page = _Page(page_of(evaluation_of(setting, alphabet, [*samples, (alphabet[:4], ""), (alphabet[1], alphabet[1])])))
     assert len(set(page.ids)) == len(page.ids)
     assert all(re.match(r"#|data:", address) for address in page.addresses)
-    assert f"{alphabet[0]} read as {alphabet[1]}" in re.sub(r"\s+", " ", page.text)
+    assert f"{alphabet[0]} predicted as {alphabet[1]}" in re.sub(r"\s+", " ", page.text)
     for address in page.addresses:
         assert not address.startswith("#") or address[1:] in page.ids
 
 
 def test_a_page_without_errors_or_a_run_says_so(setting: Setting) -> None:
     text = _Page(page_of(evaluation_of(setting, "01", [("0", "0"), ("1", "1")]))).text
-    assert "No sample was misread." in text
-    assert "No character was misread." in text
+    assert "No prediction was wrong." in text
+    assert "No character was predicted wrong." in text
     assert "No training curve" in text
     assert "No accuracy curve" in text
 
@@ -121,26 +125,26 @@ def test_the_most_frequent_confusions_come_first(setting: Setting) -> None:
     assert sum(times for *_, times in frequent_confusions(figures, "01")) == 6
 
 
-def misreading(index: int, loss: float) -> Misreading:
-    return Misreading(index, "12", "1", 0.5, loss, path=(1, 1, 10, 2), certainties=(0.5, 0.7, 1.0, 0.9))
+def error_of(index: int, loss: float) -> PredictionError:
+    return PredictionError(index, "12", "1", 0.5, loss, path=(1, 1, 10, 2), frame_confidences=(0.5, 0.7, 1.0, 0.9))
 
 
-def test_the_gallery_shows_the_highest_losses_with_the_pictures_of_the_service(setting: Setting) -> None:
-    misread = [misreading(index, loss=float(index % 50)) for index in range(130)]
+def test_the_gallery_shows_the_highest_losses_with_the_images_of_the_service(setting: Setting) -> None:
+    errors = [error_of(index, loss=float(index % 50)) for index in range(130)]
     with connect(setting.target) as client:
-        exhibits = exhibits_of(misread, "test", client)
-        assert exhibits_of([], "test", client) == []
-    assert [each.misread.index for each in exhibits][:4] == [49, 99, 48, 98]
-    assert len(exhibits) == 24
-    assert len({each.picture for each in exhibits}) == 24
-    first = exhibits[0]
+        examples = error_examples(errors, "test", client)
+        assert error_examples([], "test", client) == []
+    assert [example.error.index for example in examples][:4] == [49, 99, 48, 98]
+    assert len(examples) == 24
+    assert len({example.image for example in examples}) == 24
+    first = examples[0]
     assert (first.width, first.height) == (160, 64)
-    assert first.edits == ["2 missed"]
-    told = [(run.frames, run.character, round(run.certainty, 3)) for run in first.runs]
-    assert told == [("0 to 1", "1", 0.6), ("2", "", 1.0), ("3", "2", 0.9)]
+    assert first.edits == ["2 deleted"]
+    runs = [(run.frames, run.character, round(run.confidence, 3)) for run in first.runs]
+    assert runs == [("0 to 1", "1", 0.6), ("2", "", 1.0), ("3", "2", 0.9)]
 
 
-def test_the_history_of_a_run_is_thinned_and_torn_lines_are_left_out(tmp_path: Path) -> None:
+def test_the_history_of_a_run_is_thinned_and_incomplete_lines_are_left_out(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoints" / "warpctc-1-1.ckpt"
     assert read_history(checkpoint) == []
     rows = [json.dumps({"step": step, "loss": 1 / step, "elapsed_s": step}) for step in range(1, 2001)]
@@ -165,7 +169,7 @@ def test_reports_of_any_batch_size_are_the_same_bytes_and_seconds_stand_apart(
     assert files[0].keys() == {"index.html", "report.json", "timing.json"}
     timing: list[dict[str, Any]] = [json.loads(each.pop("timing.json")) for each in files]
     assert [each["batch_size"] for each in timing] == [7, 64]
-    assert timing[0].keys() == {"time_s", "images_per_s", "batch_size", "ranks"}
+    assert timing[0].keys() == {"time_s", "images_per_s", "batch_size"}
     assert files[0] == files[1]
 
 

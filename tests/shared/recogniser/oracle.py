@@ -7,11 +7,19 @@ time. CTC: Graves et al. (2006), forward and backward variables in the log domai
 from collections.abc import Sequence
 
 import numpy as np
+from captcha.image import ImageCaptcha
 from numpy.typing import NDArray
 
-from shared.recogniser.network import NetworkSpec
+from shared.recogniser.network_spec import NetworkSpec
 
 Array = NDArray[np.float64]
+RED_SHARE, BLUE_SHARE = 0.299, 0.114
+LUMA_BT601 = np.array([RED_SHARE, 1 - RED_SHARE - BLUE_SHARE, BLUE_SHARE])
+"Recommendation ITU-R BT.601, section 2.5.1: the luma of red, green and blue."
+MASK_GAIN = ImageCaptcha.lookup_table[200] / 200
+"The captcha library draws a digit through a mask of its luma times this, at most 255."
+LEAST_STRENGTH, GROUND, FULL_INK = 0.04, -0.6, 3.4
+"What the network is given, by definition: see `Ink`. `test_preprocessing.py` measures them on images."
 Weights = dict[str, Array]
 Tape = list[tuple[Array, ...]]
 
@@ -74,10 +82,11 @@ def ctc(logits: Array, label: Sequence[int]) -> tuple[float, Array]:
 
 
 def _ink(image: Array) -> Array:
-    luma = image @ [0.299, 0.587, 0.114]
-    strength = min(max(luma.min() * 1.97 / 255, 0.04), 1.0)
-    ink = (luma.max() - luma) / (luma.max() - luma.min() + 1) / strength
-    scaled: Array = (np.clip(ink, 0, 1) - 0.15) * 4
+    """No constant comes from `Ink`: luma from the standard, the strength of digits from the library that draws them."""
+    luma = image @ LUMA_BT601
+    strength = np.clip(luma.min() * MASK_GAIN / 255, LEAST_STRENGTH, 1)
+    ink = np.clip((luma.max() - luma) / (luma.max() - luma.min() + 1) / strength, 0, 1)
+    scaled: Array = GROUND + ink * (FULL_INK - GROUND)
     return scaled
 
 

@@ -1,6 +1,5 @@
-"""Greedy decoding and edit distance, against loops that follow the definitions word by word."""
+"""Greedy decoding and probabilities, against loops that follow the definitions word by word."""
 
-import functools
 import itertools
 import math
 
@@ -9,29 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.special import log_softmax  # type: ignore[import-untyped]
 
-from shared.recogniser.ctc_decoding import align, collapse, greedy_decode, text_probability
+from shared.recogniser.ctc_decoding import collapse, decode, greedy_decode, text_probability
 
 ALPHABET = "abc"
 BLANK = len(ALPHABET)
-texts = st.text(ALPHABET, max_size=8)
 paths = st.lists(st.lists(st.integers(0, BLANK), min_size=5, max_size=5), min_size=1, max_size=6)
 
 
 def collapsed_by_definition(path: list[int]) -> str:
     merged = [value for value, _ in itertools.groupby(path)]
     return "".join(ALPHABET[value] for value in merged if value != BLANK)
-
-
-@functools.cache
-def distance_by_definition(truth: str, reading: str) -> int:
-    if not truth or not reading:
-        return len(truth) + len(reading)
-    return min(
-        distance_by_definition(truth[1:], reading) + 1,
-        distance_by_definition(truth, reading[1:]) + 1,
-        distance_by_definition(truth[1:], reading[1:]) + (truth[0] != reading[0]),
-    )
 
 
 def logits_of(path: list[int]) -> NDArray[np.float32]:
@@ -85,25 +73,10 @@ def test_large_logits_do_not_overflow_the_probability() -> None:
     assert text_probability(np.float32(1e4) * logits_of([0, 3, 1]), ["ab"], ALPHABET).tolist() == [1.0]
 
 
-@given(texts, texts)
-def test_an_alignment_spells_both_texts_at_the_cost_of_the_distance(truth: str, reading: str) -> None:
-    pairs = align(truth, reading)
-    assert "".join(left for left, _ in pairs) == truth
-    assert "".join(right for _, right in pairs) == reading
-    assert ("", "") not in pairs
-    assert sum(left != right for left, right in pairs) == distance_by_definition(truth, reading)
-
-
-@pytest.mark.parametrize(
-    ("truth", "reading", "pairs"),
-    [
-        ("12", "12", [("1", "1"), ("2", "2")]),
-        ("12", "1", [("1", "1"), ("2", "")]),
-        ("12", "132", [("1", "1"), ("", "3"), ("2", "2")]),
-        ("12", "17", [("1", "1"), ("2", "7")]),
-        ("11", "1", [("1", ""), ("1", "1")]),
-        ("", "", []),
-    ],
-)
-def test_known_alignments(truth: str, reading: str, pairs: list[tuple[str, str]]) -> None:
-    assert align(truth, reading) == pairs
+def test_predictions_are_collapsed_paths_with_the_probability_of_each_frame() -> None:
+    logits = np.random.default_rng(0).normal(scale=3, size=(6, 9, BLANK + 1)).astype(np.float32)
+    predicted = decode(logits, ALPHABET)
+    assert predicted.texts == collapse(predicted.paths.T, ALPHABET)
+    np.testing.assert_array_equal(predicted.confidences, text_probability(logits, predicted.texts, ALPHABET))
+    expected = np.exp(log_softmax(logits.astype(np.float64), axis=2)).max(axis=2).T
+    np.testing.assert_allclose(predicted.frame_confidences, expected, rtol=1e-6)

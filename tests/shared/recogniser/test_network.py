@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from shared.errors import UsageError
 from shared.recogniser.checkpoint import weights_digest
-from shared.recogniser.network import CaptchaNetwork, NetworkSpec
+from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.network_spec import NetworkSpec
 from shared.recogniser.preprocessing import Colour, Ink
 from tests.shared.recogniser import oracle
 

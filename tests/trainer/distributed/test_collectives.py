@@ -21,7 +21,7 @@ from tests.services import served
 from tests.toys import ToySource
 from tests.trainer.distributed.test_rank_table import table
 from tests.trainer.jobs import Job
-from trainer.receipts import Receipts
+from trainer.audit.exactly_once import Receipts
 
 SMALL = {
     "hidden_size": 16,
@@ -88,12 +88,12 @@ def test_two_ranks_placed_by_a_table_take_the_steps_of_one_and_the_one_without_d
     found = [Receipts(job.run_dir).prove() for job in (one, two)]
     assert [(proof.ranks, proof.delivered, proof.holds) for proof in found] == [(1, 160, True), (2, 160, True)]
     assert found[0].digest == found[1].digest
-    assert (found[1].checkpoints, found[1].parted) == (4, 0)
+    assert (found[1].checkpoints, found[1].diverged) == (4, 0)
     assert json.loads(Path(summary["checkpoint"]).with_suffix(".json").read_text())["ranks"] == 2
-    assert '"rank": 1' in two.news("0").splitlines()[1]  # The table gives its first device to rank 1.
+    assert '"rank": 1' in two.events("0").splitlines()[1]  # The table gives its first device to rank 1.
     shares = two.metrics()[STEPS - 5]["rank_wait_shares"]
     assert shares[1] > max(0.2, shares[0])
-    assert f"wait {shares[1]:.1%} (rank 1)" in two.words
+    assert f"wait {shares[1]:.1%} (rank 1)" in two.stderr
 
 
 def test_a_killed_rank_is_named_nothing_is_left_and_one_rank_goes_on(service: str, tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_a_killed_rank_is_named_nothing_is_left_and_one_rank_goes_on(service: st
     os.kill(job.pid("rank 1"), signal.SIGKILL)
     job.seconds_until_gone()
     assert job.launcher.returncode == 1
-    assert "trainer: rank 1 died without a word, killed or out of memory; its log is" in job.words
+    assert "trainer: rank 1 died without an error message, killed or out of memory; its log is" in job.stderr
     Job(job.run_dir, "--json", "--datagen", service, "--resume").summary()
     proof = Receipts(job.run_dir).prove()
     assert (proof.steps, proof.ranks, proof.restarts, proof.holds) == (300, 1, 1, True)
@@ -114,9 +114,9 @@ def test_a_killed_rank_is_named_nothing_is_left_and_one_rank_goes_on(service: st
 def _fails(job: Job, exit_code: int, message: str) -> None:
     """In one line, or in the last one when training has begun, and with nothing left behind."""
     job.end()
-    assert job.launcher.returncode == exit_code, job.words
-    assert message in job.words.splitlines()[-1]
-    assert "Traceback" not in job.words
+    assert job.launcher.returncode == exit_code, job.stderr
+    assert message in job.stderr.splitlines()[-1]
+    assert "Traceback" not in job.stderr
     assert not job.processes()
 
 
@@ -124,7 +124,7 @@ def test_ranks_without_an_ascend_say_so_in_one_line_and_leave_nothing_to_resume(
     placed = "--device", "ascend", "--rank-table", str(_swapped_ranks(tmp_path))
     job = Job(tmp_path / "run", "--datagen", service, *KEYS, *placed)
     _fails(job, 2, "--device ascend is not available here")
-    assert len(job.words.splitlines()) == 1
+    assert len(job.stderr.splitlines()) == 1
     assert not (job.run_dir / "config.yaml").exists()
 
 
@@ -142,7 +142,7 @@ def test_a_rank_that_fails_has_the_last_word(
 ) -> None:
     job = Job(tmp_path / "run", "--datagen", service, *KEYS, "--ranks", "2", "--steps", "100", "-o", key)
     _fails(job, exit_code, message)
-    print(f"\n{job.words.splitlines()[-1]}")
+    print(f"\n{job.stderr.splitlines()[-1]}")
 
 
 @pytest.mark.parametrize(
@@ -158,5 +158,5 @@ def test_a_rank_that_fails_has_the_last_word(
 def test_bad_input_is_one_line_and_starts_no_rank(service: str, tmp_path: Path, more: list[str], message: str) -> None:
     job = Job(tmp_path / "run", "--datagen", service, *KEYS, *more)
     _fails(job, 2, message)
-    assert len(job.words.splitlines()) == 1
+    assert len(job.stderr.splitlines()) == 1
     assert not job.run_dir.exists()

@@ -10,7 +10,7 @@ import pytest
 from shared.system.embedded_service import embedded_service
 from tests.services import served
 from tests.trainer.jobs import Job
-from trainer.receipts import Receipts
+from trainer.audit.exactly_once import Receipts
 
 pytestmark = pytest.mark.long
 

@@ -1,10 +1,10 @@
-"""Signs of life between the launchers of several hosts."""
+"""Heartbeats between the launchers of several hosts."""
 
 from pathlib import Path
 
 import pytest
 
-from trainer.distributed.heartbeat import Peers
+from trainer.distributed.heartbeat import HostHeartbeats
 
 
 @pytest.fixture
@@ -23,41 +23,44 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return clock
 
 
-def test_a_host_without_signs_is_lost_after_some_seconds(folders: list[Path], now: list[float]) -> None:
-    first, second = Peers(folders, 0), Peers(folders, 1)
+def test_a_host_without_heartbeats_is_lost_after_some_seconds(folders: list[Path], now: list[float]) -> None:
+    first, second = HostHeartbeats(folders, 0), HostHeartbeats(folders, 1)
     for _ in range(20):
-        assert first.lost() is None
-        assert second.lost() is None
+        for host in (first, second):
+            host.send()
+            assert host.lost_host() is None
         now[0] += 1
-    assert first.lost() is None
+    assert first.lost_host() is None
     now[0] += 7
-    assert first.lost() is None
+    assert first.lost_host() is None
     now[0] += 2
-    assert first.lost() == 1
+    assert first.lost_host() == 1
 
 
-@pytest.mark.parametrize(("well", "lost"), [(False, 1), (True, None)])
+@pytest.mark.parametrize(("succeeded", "lost"), [(False, 1), (True, None)])
 def test_a_host_that_fails_is_lost_at_once_and_one_that_ends_well_never(
-    well: bool, lost: int | None, folders: list[Path], now: list[float]
+    succeeded: bool, lost: int | None, folders: list[Path], now: list[float]
 ) -> None:
-    first, second = Peers(folders, 0), Peers(folders, 1)
-    assert (second.lost(), first.lost()) == (None, None)
-    second.leave(well=well)
-    assert first.lost() == lost
+    first, second = HostHeartbeats(folders, 0), HostHeartbeats(folders, 1)
+    second.send()
+    assert first.lost_host() is None
+    second.finish(succeeded=succeeded)
+    assert first.lost_host() == lost
     now[0] += 60
-    assert first.lost() == lost
+    assert first.lost_host() == lost
 
 
-def test_what_an_earlier_run_left_says_nothing(folders: list[Path], now: list[float]) -> None:
-    (folders[1] / "launcher").write_text("failed")
-    (folders[2] / "launcher").write_text("17")
-    first = Peers(folders, 0)
+def test_what_an_earlier_run_left_means_nothing(folders: list[Path], now: list[float]) -> None:
+    (folders[1] / "heartbeat").write_text("failed")
+    (folders[2] / "heartbeat").write_text("17")
+    first = HostHeartbeats(folders, 0)
     now[0] += 60
-    assert first.lost() is None
+    assert first.lost_host() is None
 
 
-def test_one_host_alone_leaves_no_sign(tmp_path: Path) -> None:
-    alone = Peers([tmp_path], 0)
-    assert alone.lost() is None
-    alone.leave(well=True)
+def test_a_single_host_sends_no_heartbeat(tmp_path: Path) -> None:
+    alone = HostHeartbeats([tmp_path], 0)
+    alone.send()
+    assert alone.lost_host() is None
+    alone.finish(succeeded=True)
     assert not list(tmp_path.iterdir())

@@ -207,7 +207,7 @@ def test_interleaved_servers_are_refused(tmp_path: Path) -> None:
         (json.dumps(table(2))[:90], "is not JSON: "),
         ("", "is not JSON: Expecting value at line 1, column 1; is the file complete?"),
         ("[]", "the table must be an object, got []"),
-        ('{"version": "1.0", "version": "1.2"}', "the key version stands twice in one object"),
+        ('{"version": "1.0", "version": "1.2"}', "the key version occurs twice in one object"),
     ],
 )
 def test_a_file_that_holds_no_table_is_refused(text: str, message: str, tmp_path: Path) -> None:

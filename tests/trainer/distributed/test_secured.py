@@ -59,7 +59,7 @@ def test_ranks_show_their_papers_and_the_token_is_found_nowhere(
 ) -> None:
     run_dir, log, shown = tmp_path / "run", tmp_path / "log", 0
     command = _command(target, office.mutual, run_dir, "--steps", "20", "--ranks", str(ranks), "--json")
-    with log.open("w") as words, subprocess.Popen(command, stdout=words, stderr=words) as trainer:
+    with log.open("w") as output, subprocess.Popen(command, stdout=output, stderr=output) as trainer:
         while trainer.poll() is None:
             lines = list(_command_lines())
             assert not any(SECRET in line for line in lines)

@@ -14,7 +14,7 @@ import pytest
 from tests.trainer.distributed.test_collectives import KEYS
 from tests.trainer.distributed.test_rank_table import table
 from tests.trainer.jobs import GONE_WITHIN_S, Job
-from trainer.receipts import Receipts
+from trainer.audit.exactly_once import Receipts
 
 pytestmark = pytest.mark.long
 
@@ -68,7 +68,7 @@ def test_two_hosts_take_their_ranks_from_one_table(service: str, tmp_path: Path)
     jobs = _start(service, tmp_path, STEPS)
     for job in jobs:
         job.end()
-        assert job.launcher.returncode == 0, job.words
+        assert job.launcher.returncode == 0, job.stderr
     proof = Receipts(tmp_path / "run").prove()
     assert (proof.ranks, proof.steps, proof.holds) == (2, STEPS, True)
     assert '"rank": 1' in (tmp_path / "run" / "logs" / "node-0" / "process-0.jsonl").read_text()
@@ -85,5 +85,5 @@ def test_when_one_host_loses_a_process_both_hosts_end(host: int, what: str, serv
         job.seconds_until_gone(2 * GONE_WITHIN_S)
     gone_s = time.monotonic() - started
     print(f"\n{what} of host {host} killed: both hosts' processes gone after {gone_s:.1f} s")
-    assert f"trainer: host {host} of the rank table has lost a rank or its launcher" in jobs[1 - host].words
+    assert f"trainer: host {host} of the rank table has lost a rank or its launcher" in jobs[1 - host].stderr
     assert gone_s < GONE_WITHIN_S

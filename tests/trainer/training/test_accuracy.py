@@ -12,7 +12,7 @@ import pytest
 
 from tests.services import ServiceProcess
 from tests.trainer.jobs import Job
-from trainer.receipts import Receipts
+from trainer.audit.exactly_once import Receipts
 
 SERVICE = "datagen_server", "serve", "--listen", "127.0.0.1:PORT", "--count", "train=192000", "--stop-with-stdin"
 PUBLISHED = 0.99
@@ -30,7 +30,7 @@ def test_two_ranks_train_the_fast_preset_to_the_published_accuracy_with_the_same
         evaluated = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
     proof = Receipts(job.run_dir).prove()
     print(f"\n2 ranks: {evaluated['accuracy']:.2%} of {evaluated['samples']} test captchas, {trained['train_s']} s")
-    print(f"weights the same on both ranks at {proof.checkpoints} checkpoints, {proof.parted} parted; {proof}")
+    print(f"weights the same on both ranks at {proof.checkpoints} checkpoints, {proof.diverged} diverged; {proof}")
     assert evaluated["accuracy"] >= PUBLISHED
-    assert (proof.ranks, proof.steps, proof.checkpoints, proof.parted) == (2, 3000, 30, 0)
+    assert (proof.ranks, proof.steps, proof.checkpoints, proof.diverged) == (2, 3000, 30, 0)
     assert proof.holds

@@ -11,7 +11,7 @@ from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
 from tests.shared.recogniser import oracle
 from trainer.config import PRESETS, TrainerConfig, load_config
-from trainer.distributed.collectives import ALONE
+from trainer.distributed.world import SINGLE_RANK
 from trainer.training.step import TrainStep, build_step
 
 SPEC = DatasetSpec(width=24, height=16)
@@ -26,7 +26,7 @@ def _config(preset: str, *overrides: str) -> TrainerConfig:
 
 
 def _step(config: TrainerConfig) -> TrainStep:
-    return build_step(config, SPEC, SLICE, num_steps=100, device="cpu", ranks=ALONE)
+    return build_step(config, SPEC, SLICE, num_steps=100, device="cpu", world=SINGLE_RANK)
 
 
 def _batch(seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
@@ -86,7 +86,7 @@ def test_steps_of_the_zoo_preset_are_the_published_ones() -> None:
 def test_the_published_rate_grows_with_the_ranks() -> None:
     config = _config("zoo")
     on_four = RankSlice(count=64, global_batch_size=4 * NUM, ranks=4)
-    step = build_step(config, SPEC, on_four, num_steps=100, device="cpu", ranks=ALONE)
+    step = build_step(config, SPEC, on_four, num_steps=100, device="cpu", world=SINGLE_RANK)
     assert step.learning_rate(0) == pytest.approx(0.04)
 
 

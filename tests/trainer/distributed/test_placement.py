@@ -1,10 +1,6 @@
-"""Where ranks are placed, and processes that end with their parents."""
+"""Where ranks are placed."""
 
 import json
-import subprocess
-import sys
-import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,8 +8,6 @@ import pytest
 from shared.errors import UsageError
 from tests.trainer.distributed.test_rank_table import table
 from trainer.distributed.placement import place_by_table, place_on_this_host
-from trainer.distributed.processes import is_alive, kill_all
-from trainer.distributed.rank_events import NewsReader, NewsWriter, news_file
 from trainer.distributed.rank_table import RankTable, read_rank_table
 
 
@@ -64,41 +58,3 @@ def test_a_host_that_cannot_be_found_is_named(
 ) -> None:
     with pytest.raises(UsageError, match=message):
         place_by_table(_table(tmp_path, *addresses), node, None, None)
-
-
-def test_a_process_ends_with_its_parent_even_when_that_is_killed() -> None:
-    child = "import os, time; from trainer.distributed.processes import die_with_parent; die_with_parent(os.getppid())"
-    child += "; print(os.getpid(), flush=True); time.sleep(60)"
-    parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
-    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        assert is_alive(pid)
-        process.kill()
-    deadline = time.monotonic() + 10
-    while is_alive(pid) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert not is_alive(pid)
-
-
-def test_killed_processes_are_gone_and_dead_ones_no_trouble() -> None:
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        kill_all([process.pid])
-        assert not is_alive(process.pid)
-        kill_all([process.pid])
-
-
-def test_news_are_read_line_by_line_as_they_come(tmp_path: Path) -> None:
-    file = news_file(tmp_path, "0")
-    reader = NewsReader("0", file)
-    assert reader.read() == []
-    with closing(NewsWriter(file)) as writer:
-        writer.tell("begun", rank=3)
-    with file.open("a") as half:
-        half.write('{"kind": "en')
-    assert [item["kind"] for item in reader.read()] == ["born", "begun"]
-    assert reader.latest["begun"]["rank"] == 3
-    assert reader.pid is not None
-    with file.open("a") as half:
-        half.write('ded", "time": 0}\n')
-    assert [item["kind"] for item in reader.read()] == ["ended"]

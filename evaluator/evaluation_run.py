@@ -1,0 +1,116 @@
+"""What `python -m evaluator` does once its arguments are read: service, passes over the split, output, gate."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_dataset, count_all
+from evaluator.report import terminal
+from evaluator.report.report import prepare_folder, write_report
+from evaluator.report.report_json import summary
+from evaluator.split_prediction import SplitPredictor
+from shared.client import DatasetClient, connect
+from shared.errors import UsageError
+from shared.protocol.request import count_of
+from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
+from shared.recogniser.device import set_device
+from shared.security.credentials import Access, security_of
+from shared.system.command_line import progress
+from shared.system.embedded_service import embedded_service
+from shared.system.signals import uninterrupted
+
+TEST_COUNT = 10_000
+"Samples in the test split of the embedded service."
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluates and prints the figures; returns the exit code: 1 when --min-accuracy is not reached."""
+    evaluation, page = _evaluate_all(options)
+    if options.json:
+        print(json.dumps(summary(evaluation), allow_nan=False))
+    else:
+        terminal.show(evaluation, page)
+    return _check_gate(evaluation, options.min_accuracy)
+
+
+def _evaluate_all(options: argparse.Namespace) -> tuple[Evaluation, Path | None]:
+    """The evaluation, with --best of the best checkpoint, and the page of the report if one was asked for."""
+    checkpoints = _checkpoints(options)
+    infos = {checkpoint: read_info(checkpoint) for checkpoint in checkpoints}
+    newest = infos[checkpoints[-1]]
+    set_device(options.device)
+    check_batch_size(options.batch_size, newest.dataset_spec())
+    if options.report is not None:
+        prepare_folder(options.report)
+    with _service(options, newest) as access, connect(access.target, security=access.security) as client:
+        for checkpoint, info in infos.items():
+            check_dataset(checkpoint, info, client.dataset)
+        count_of(client.dataset, options.split)
+        evaluations = [_evaluate(checkpoint, info, client, options) for checkpoint, info in infos.items()]
+        best = best_of(evaluations)
+        page = options.report and write_report(best, evaluations, client, options.report)
+    return best, page
+
+
+def _checkpoints(options: argparse.Namespace) -> list[Path]:
+    if not options.best:
+        return [find_checkpoint(options.ckpt)]
+    if options.ckpt.is_file():
+        raise UsageError(f"--best chooses among the checkpoints of a run, but {options.ckpt} is one; give its run")
+    return find_checkpoints(options.ckpt)
+
+
+def _evaluate(checkpoint: Path, info: CheckpointInfo, client: DatasetClient, options: argparse.Namespace) -> Evaluation:
+    _announce(checkpoint, info, client, options.split)
+    count = client.dataset.counts[options.split]
+    with uninterrupted():
+        predictor = SplitPredictor(checkpoint, info, options.device)
+        predictor.warm_up()
+    batches = predictor.predict_split(client, options.split, min(options.batch_size, count))
+    with progress(options.split, count, "samples") as advance:
+        figures, time_s = count_all(batches, client.dataset, options.split, advance)
+    return Evaluation(
+        checkpoint=checkpoint,
+        info=info,
+        dataset=client.dataset,
+        split=options.split,
+        batch_size=options.batch_size,
+        device=options.device,
+        time_s=time_s,
+        figures=figures,
+    )
+
+
+@contextmanager
+def _service(options: argparse.Namespace, info: CheckpointInfo) -> Iterator[Access]:
+    security = security_of(options, options.datagen)
+    if options.datagen is not None:
+        yield Access(options.datagen, security)
+        return
+    counts = {"train": info.split_count, "test": TEST_COUNT}
+    with embedded_service(counts, seed=info.dataset_spec().seed) as target:
+        yield Access(target)
+
+
+def _announce(checkpoint: Path, info: CheckpointInfo, client: DatasetClient, split: str) -> None:
+    count, fingerprint = client.dataset.counts[split], client.dataset.fingerprint[:12]
+    print(
+        f"evaluating {checkpoint} (epoch {info.epoch}, step {info.global_step:,})\n"
+        f"on {count:,} {split} samples, fingerprint {fingerprint}",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _check_gate(evaluation: Evaluation, min_accuracy: float | None) -> int:
+    total = evaluation.figures.total
+    if min_accuracy is None or total.accuracy >= min_accuracy:
+        return 0
+    count = f"{total.correct:,} of {total.samples:,} samples"
+    print(
+        f"evaluator: exact match {total.accuracy:.6g} ({count}) is below --min-accuracy {min_accuracy}", file=sys.stderr
+    )
+    return 1

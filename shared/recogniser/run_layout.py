@@ -1,0 +1,58 @@
+"""Where the files of a training run lie. The trainer writes them, the evaluator and the audit read them.
+
+RUN/config.yaml      what was asked, all defaults filled in
+RUN/metrics.jsonl    one line per log interval
+RUN/checkpoints/     warpctc-EPOCH-STEP.ckpt and .json; the configuration may name another folder
+RUN/receipts/        rank-N.jsonl: what each rank consumed
+RUN/logs/            output of the processes of several ranks
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True)
+class RunLayout:
+    """The paths of one run directory."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        """YAML; a directory without it holds no run."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics_file(self) -> Path:
+        """JSON lines with the step and the means of each log interval."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def receipts(self) -> Path:
+        """The folder of the receipts."""
+        return self.path / "receipts"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the logs."""
+        return self.path / "logs"
+
+    def checkpoint_folders(self) -> list[Path]:
+        """Where checkpoints may lie: the folder that the run's configuration names, the default, the run itself."""
+        configured = self._configured_folder()
+        return list(dict.fromkeys([*configured, self.path / "checkpoints", self.path]))
+
+    def _configured_folder(self) -> Iterator[Path]:
+        with suppress(OSError, ValueError, yaml.YAMLError):
+            config = yaml.safe_load(self.config_file.read_text())
+            if isinstance(config, dict) and isinstance(config.get("save_checkpoint_path"), str):
+                yield self.path / config["save_checkpoint_path"]
+
+
+def runs_of(checkpoint: Path) -> tuple[RunLayout, RunLayout]:
+    """The run directories that a checkpoint may belong to, the likelier one first."""
+    return RunLayout(checkpoint.parent.parent), RunLayout(checkpoint.parent)

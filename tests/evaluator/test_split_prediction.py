@@ -1,0 +1,91 @@
+"""Predictions and losses of a split, whatever the batch shape, against loops in NumPy."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import log_softmax, logsumexp  # type: ignore[import-untyped]
+
+from evaluator.split_prediction import SplitPredictor, regrouped
+from shared.dataset.spec import Dataset, DatasetSpec
+from shared.protocol.batch import Batch, label_of
+from shared.recogniser.checkpoint_info import read_info
+from tests.evaluator.checkpoints import untrained_checkpoint
+
+DATASET = Dataset(spec=DatasetSpec(width=32, height=16, alphabet="abc"), fingerprint="f" * 64)
+TRUTHS = ["a", "cab", "bbbb", "abca", "cc", "b", "acac", "baa"]
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> SplitPredictor:
+    checkpoint = untrained_checkpoint(tmp_path_factory.mktemp("run"), DATASET)
+    return SplitPredictor(checkpoint, read_info(checkpoint), "cpu")
+
+
+def some_batch(part: slice = slice(None)) -> Batch:
+    generator = np.random.default_rng(0)
+    spec = DATASET.spec
+    return Batch(
+        epoch=0,
+        step=0,
+        images=generator.integers(0, 256, (len(TRUTHS), *spec.image_shape), dtype=np.uint8)[part],
+        labels=np.stack([label_of(truth, spec.alphabet, spec.max_length) for truth in TRUTHS])[part],
+        indices=np.arange(len(TRUTHS), dtype=np.uint64)[part],
+    )
+
+
+def ctc_loss_by_definition(logits: NDArray[np.float32], classes: list[int]) -> float:
+    """The forward recursion of Graves et al. (2006), section 4.1, in log space; logits [frames, classes]."""
+    blank = logits.shape[1] - 1
+    log_probs = log_softmax(logits.astype(np.float64), axis=1)
+    spelled = [blank]
+    for value in classes:
+        spelled += [value, blank]
+    alpha = np.full(len(spelled), -np.inf)
+    alpha[:2] = log_probs[0, spelled[:2]]
+    for frame in log_probs[1:]:
+        before = alpha.copy()
+        for place, value in enumerate(spelled):
+            ways = before[max(0, place - 1) : place + 1].tolist()
+            if place > 1 and value not in (blank, spelled[place - 2]):
+                ways.append(before[place - 2])
+            alpha[place] = logsumexp(ways) + frame[value]
+    return -float(logsumexp(alpha[-2:]))
+
+
+def test_losses_equal_the_forward_recursion(predictor: SplitPredictor) -> None:
+    batch = some_batch()
+    logits, losses = predictor.predictor.logits(batch.images), predictor.predict(batch).losses
+    for sample, truth in enumerate(TRUTHS):
+        classes = [DATASET.spec.alphabet.index(character) for character in truth]
+        assert losses[sample] == pytest.approx(ctc_loss_by_definition(logits[:, sample], classes), rel=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 3, 8])
+def test_the_samples_beside_it_change_not_a_bit_of_a_loss(predictor: SplitPredictor, size: int) -> None:
+    expected = predictor.predict(some_batch())
+    for first in range(0, len(TRUTHS), size):
+        part = slice(first, first + size)
+        np.testing.assert_array_equal(predictor.predict(some_batch(part)).losses, expected.losses[part])
+
+
+def test_a_short_batch_is_returned_without_its_padding(predictor: SplitPredictor) -> None:
+    batch = predictor.predict(some_batch(slice(3)))
+    assert batch.truths == TRUTHS[:3]
+    assert len(batch.losses) == len(batch.predictions.texts) == len(batch.predictions.paths) == 3
+    assert batch.indices.tolist() == [0, 1, 2]
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 12))
+def test_regrouping_keeps_every_sample_in_order_and_fills_every_group_but_the_last(sizes: list[int], size: int) -> None:
+    ends = np.cumsum(sizes).tolist()
+    parts = [np.arange(end - num, end, dtype=np.uint64) for num, end in zip(sizes, ends, strict=True)]
+    images, labels = np.zeros((9, 1, 1, 3), np.uint8), np.zeros((9, 4), np.uint8)
+    batches = [
+        Batch(epoch=0, step=0, images=images[: len(part)], labels=labels[: len(part)], indices=part) for part in parts
+    ]
+    groups = list(regrouped(batches, size))
+    assert np.concatenate([group.indices for group in groups]).tolist() == list(range(ends[-1]))
+    assert all(len(group) == size for group in groups[:-1])
+    assert 1 <= len(groups[-1]) <= size

@@ -1,0 +1,60 @@
+"""Which process of a run failed, and why: over event files and real processes."""
+
+import os
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from shared.errors import StreamingError, UsageError
+from trainer.distributed.placement import place_on_this_host
+from trainer.distributed.rank_events import EventKind, RankEventWriter, events_file
+from trainer.distributed.rank_monitor import RankMonitor
+
+
+def monitor_of(folder: Path) -> RankMonitor:
+    return RankMonitor(place_on_this_host(2), folder)
+
+
+def write(folder: Path, name: str, kind: EventKind, **values: object) -> None:
+    with closing(RankEventWriter(events_file(folder, name))) as writer:
+        writer.write(kind, **values)
+
+
+def test_events_come_with_the_rank_that_wrote_them(tmp_path: Path) -> None:
+    monitor = monitor_of(tmp_path)
+    write(tmp_path, "1", EventKind.TRAINING, rank=1)
+    assert [(rank, event["kind"]) for rank, event in monitor.read()] == [(1, "started"), (1, "training")]
+    assert not monitor.all_have(EventKind.TRAINING)
+    assert monitor.pids() == {os.getpid()}
+
+
+def test_an_error_of_this_project_comes_before_errors_of_mindspore_whoever_wrote_first(tmp_path: Path) -> None:
+    monitor = monitor_of(tmp_path)
+    write(tmp_path, "0", EventKind.FAILED, message="RuntimeError: lost", exit_code=1, is_expected=False)
+    write(tmp_path, "1", EventKind.FAILED, message="no such split", exit_code=2, is_expected=True)
+    monitor.read()
+    with pytest.raises(UsageError, match=r"^rank 1: no such split$"):
+        monitor.check(msrun=os.getpid())
+
+
+def test_a_process_that_is_gone_without_an_error_is_named_with_its_log(tmp_path: Path) -> None:
+    monitor = monitor_of(tmp_path)
+    file = str(events_file(tmp_path, "1"))
+    program = "from pathlib import Path; from trainer.distributed.rank_events import RankEventWriter"
+    program += f"; RankEventWriter(Path({file!r}))"
+    subprocess.run([sys.executable, "-c", program], check=True)
+    monitor.read()
+    with pytest.raises(StreamingError, match=rf"rank 1 died without an error message, .* {tmp_path}/worker_1\.log"):
+        monitor.check(msrun=os.getpid())
+
+
+def test_a_process_that_finished_is_not_missed(tmp_path: Path) -> None:
+    monitor = monitor_of(tmp_path)
+    write(tmp_path, "0", EventKind.FINISHED, summary={})
+    write(tmp_path, "1", EventKind.FINISHED, summary={})
+    monitor.read()
+    monitor.check(msrun=None)
+    assert monitor.all_have(EventKind.FINISHED)
