@@ -22,10 +22,17 @@ def add_shards_option(parser: "argparse._ActionsContainer") -> None:
     )
 
 
-def add_seed_option(parser: "argparse._ActionsContainer") -> None:
-    """--seed, of the commands that render samples."""
+def add_font_option(parser: CommandParser) -> None:
+    """--font, of the commands that may have to render stored samples again."""
     parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of rendered samples, 0..2^64-1; default %(default)s"
+        "--font",
+        dest="fonts",
+        metavar="FILE",
+        type=Path,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="the fonts of the data set, to render damaged samples again",
     )
 
 

@@ -86,7 +86,7 @@ def with_foreign_fingerprint(directory: Path, plan: Plan | None = None) -> Manif
 @contextmanager
 def one_foreign_worker() -> Iterator[Workers]:
     true_renderer = render_chunk._renderer
-    render_chunk._renderer = lambda spec, _: renderer(spec)  # type: ignore[assignment]
+    render_chunk._renderer = lambda spec, *_: renderer(spec)  # type: ignore[assignment]
     try:
         yield Workers(InThisThread(), 1)
     finally:

@@ -87,17 +87,18 @@ def test_the_digest_of_a_sample_tells_split_index_label_and_pixels_apart() -> No
 
 
 @pytest.mark.parametrize(
-    ("num_characters", "max_length", "header_bytes"), [(10, 4, 40), (254, 16, 40), (255, 16, 88), (10, 17, 88), (8192, 32, 88)]
+    ("num_characters", "max_length", "num_bytes"),
+    [(10, 4, 40), (254, 16, 40), (255, 16, 88), (10, 17, 88), (8192, 32, 88)],
 )
-def test_labels_are_stored_in_as_few_bytes_as_hold_them(num_characters: int, max_length: int, header_bytes: int) -> None:
+def test_labels_are_stored_in_the_fewest_bytes(num_characters: int, max_length: int, num_bytes: int) -> None:
     alphabet = "".join(map(chr, range(0x4E00, 0x4E00 + num_characters)))
     spec = DatasetSpec(alphabet=alphabet, max_length=max_length)
     layout = layout_of(spec)
-    assert layout.header_bytes == header_bytes
+    assert layout.header_bytes == num_bytes
     label = np.full(max_length, spec.blank, np.uint16)
     label[0] = num_characters - 1
     header = layout.header(KEY, 7, Codec.RAW, layout.stored(label), b"payload")
-    assert len(header) == header_bytes
+    assert len(header) == num_bytes
     assert is_intact(KEY, 7, Codec.RAW, memoryview(header), memoryview(b"payload"))
     assert np.array_equal(layout.labels(np.frombuffer(header, np.uint8)[None], max_length)[0], label)
     assert layout.stored_label(header + b"payload", max_length) == layout.stored(label)
