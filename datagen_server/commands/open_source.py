@@ -14,7 +14,7 @@ from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.shard_source import ShardSource
 from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.spec import DEFAULT_COUNTS
-from shared.dataset.spec_options import RenderSpec, given_spec_options, spec_of
+from shared.dataset.spec_options import RenderSpec, check_no_spec_options, spec_of
 from shared.errors import UsageError
 from shared.system.cpu_limit import num_cores
 
@@ -47,12 +47,6 @@ def drawable_spec_of(options: argparse.Namespace) -> RenderSpec:
     render_spec = spec_of(options)
     check_drawable(render_spec)
     return render_spec
-
-
-def check_no_spec_options(options: argparse.Namespace, source: str) -> None:
-    """Raises `UsageError` when options other than --font describe a data set although `source`, an option, is one."""
-    if given := [option for option in given_spec_options(options) if option != "--font"]:
-        raise UsageError(f"{', '.join(given)}: the data set of {source} is described already; leave out one of them")
 
 
 def counts_of(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from datagen_server.commands.open_source import check_no_spec_options, open_source
+from datagen_server.commands.open_source import open_source
 from shared.client import connect
 from shared.dataset.spec import Dataset
+from shared.dataset.spec_options import check_no_spec_options
 from shared.errors import UsageError
 from shared.protocol.batch import Sample
 from shared.protocol.codec import Codec

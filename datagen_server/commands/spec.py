@@ -3,11 +3,12 @@
 import argparse
 import json
 
-from datagen_server.commands.open_source import check_no_spec_options, drawable_spec_of, open_stored
+from datagen_server.commands.open_source import drawable_spec_of, open_stored
 from datagen_server.rendering.fingerprint import fingerprint
 from shared.client import connect
 from shared.dataset.spec import DatasetSpec
 from shared.dataset.spec_file import dump_spec
+from shared.dataset.spec_options import check_no_spec_options
 from shared.errors import UsageError
 from shared.security.credentials import security_of
 

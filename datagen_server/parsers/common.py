@@ -22,20 +22,6 @@ def add_shards_option(parser: "argparse._ActionsContainer") -> None:
     )
 
 
-def add_font_option(parser: CommandParser) -> None:
-    """--font, of the commands that may have to render stored samples again."""
-    parser.add_argument(
-        "--font",
-        dest="fonts",
-        metavar="FILE",
-        type=Path,
-        nargs="+",
-        action="extend",
-        default=[],
-        help="the fonts of the data set, to render damaged samples again",
-    )
-
-
 def add_rendering_options(parser: CommandParser) -> None:
     """--workers and --count, of the commands that render a data set."""
     parser.add_argument("--workers", metavar="N", type=positive, help="rendering processes; default: one for each core")

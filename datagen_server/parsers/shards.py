@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from datagen_server.parsers.common import Subcommands, add_font_option, add_json_option, add_rendering_options
+from datagen_server.parsers.common import Subcommands, add_json_option, add_rendering_options
 from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
-from shared.dataset.spec_options import add_spec_options
+from shared.dataset.spec_options import add_font_option, add_spec_options
 from shared.protocol.codec import Codec
 from shared.system.command_line import positive
 
@@ -63,7 +63,7 @@ def add_verify(subcommands: Subcommands) -> None:
     )
     parser.add_argument("directory", metavar="DIR", type=Path, help="what materialize has written")
     parser.add_argument("--repair", action="store_true", help="render damaged records again")
-    add_font_option(parser)
+    add_font_option(parser, "to render damaged records again")
     add_json_option(parser)
     parser.set_defaults(command="verify")
 

@@ -52,7 +52,7 @@ def configuration(evaluation: Evaluation) -> dict[str, Any]:
         "command": _command(evaluation),
         "split": evaluation.split,
         "device": evaluation.device,
-        "dataset": asdict(evaluation.dataset.spec),
+        "dataset": evaluation.dataset.spec.to_mapping(),
         "counts": dict(evaluation.dataset.counts),
         "checkpoint": asdict(evaluation.info),
         "versions": {"evaluator": VERSION, "python": platform.python_version()}

@@ -1,7 +1,8 @@
 """Specs and styles as YAML files, for people to write and read.
 
 A file says what a spec's mapping says, in three things more freely: an alphabet may be one of the names (`digits`), a
-font may be the path of its file, seen from the YAML file's folder, and JSON will do, since YAML reads it. What
+font may be the path of its file, seen from the YAML file's folder, and JSON will do, since YAML reads it. A printed
+spec holds its fonts by name and SHA-256, and their paths as a hint. What
 surprises: YAML itself is taken strictly. Keys that come twice, anchors and tags are refused.
 """
 
@@ -14,7 +15,7 @@ import yaml
 
 from shared.dataset.alphabet import NAMED_ALPHABETS, named_alphabet
 from shared.dataset.field_types import shown
-from shared.dataset.fonts import FontFile, FontFiles
+from shared.dataset.fonts import NO_FONTS, FontFile, FontFiles
 from shared.dataset.spec import DatasetSpec
 from shared.errors import UsageError
 
@@ -47,9 +48,13 @@ def read_style_file(path: Path) -> tuple[list[Any], FontFiles]:
     return _with_fonts(path, values if isinstance(values, list) else [values])
 
 
-def dump_spec(spec: DatasetSpec) -> str:
-    """The spec as YAML that `read_spec_file` reads again; fonts by name and SHA-256."""
+def dump_spec(spec: DatasetSpec, font_files: FontFiles = NO_FONTS) -> str:
+    """The spec as YAML that `read_spec_file` reads again; fonts by name, SHA-256 and, where it is given, path."""
     values = spec.to_mapping()
+    paths = {file.font.sha256: str(file.path) for file in font_files.files}
+    for font in (font for style in values.get("styles", ()) for font in style.get("fonts", ())):
+        if font["sha256"] in paths:
+            font["path"] = paths[font["sha256"]]
     if spec.alphabet in NAMED_ALPHABETS:
         values["alphabet"] = list(spec.alphabet)
     for name, characters in NAMED_ALPHABETS.items():
@@ -114,9 +119,10 @@ def _with_fonts(path: Path, styles: list[Any]) -> tuple[list[Any], FontFiles]:
             files.append(FontFile.read(path.parent / value))
             return asdict(files[-1].font)
         if isinstance(value, dict) and isinstance(value.get("name"), str):
-            beside = path.parent / Path(value["name"]).name
-            if beside.is_file():
-                files.append(FontFile.read(beside))
+            noted = value.get("path")
+            places = [Path(noted)] if isinstance(noted, str) else []
+            files.extend(FontFile.read(place) for place in (*places, path.parent / value["name"]) if place.is_file())
+            return {key: item for key, item in value.items() if key != "path"}
         return value
 
     def style_of(style: Any) -> Any:

@@ -9,8 +9,10 @@ that name theirs, as a printed spec does, find them among the given ones.
 """
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 from shared.dataset.alphabet import NAMED_ALPHABETS, named_alphabet
@@ -54,14 +56,32 @@ def add_spec_options(parser: "argparse._ActionsContainer") -> None:
     group.add_argument("--style", metavar="FILE.yaml", type=Path, help="how captchas are drawn: one style or several")
 
 
+def add_font_option(parser: "argparse._ActionsContainer", purpose: str) -> None:
+    """--font alone, of the commands that know their data set but not where its fonts are; purpose: for the help."""
+    help_text = f"the fonts of the data set, {purpose}"
+    parser.add_argument(
+        "--font", dest="fonts", metavar="FILE", type=Path, nargs="+", action="extend", default=[], help=help_text
+    )
+
+
 def given_spec_options(options: argparse.Namespace) -> list[str]:
-    """The options above that were given, as a person types them."""
+    """The options of `add_spec_options` that were given, as a person types them."""
     return [option for name, option in _OPTIONS.items() if getattr(options, name) not in (None, [])]
 
 
-def spec_of(options: argparse.Namespace) -> RenderSpec:
-    """The spec that the options describe. Raises `UsageError` in one line for whatever cannot be."""
+def check_no_spec_options(options: argparse.Namespace, source: str) -> None:
+    """Raises `UsageError` when options other than --font describe a data set although `source`, an option, is one."""
+    if given := [option for option in given_spec_options(options) if option != "--font"]:
+        raise UsageError(f"{', '.join(given)}: the data set of {source} is described already; leave out one of them")
+
+
+def spec_of(options: argparse.Namespace, defaults: Mapping[str, Any] = MappingProxyType({})) -> RenderSpec:
+    """The spec that the options describe. Raises `UsageError` in one line for whatever cannot be.
+
+    defaults: values of the spec where neither a file nor an option has one.
+    """
     values, files = read_spec_file(options.spec) if options.spec else ({}, FontFiles())
+    values = {**defaults, **values}
     for name in _VALUES:
         value = getattr(options, name)
         if value is not None:
