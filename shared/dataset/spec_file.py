@@ -60,8 +60,16 @@ def dump_spec(spec: DatasetSpec, font_files: FontFiles = NO_FONTS) -> str:
     for name, characters in NAMED_ALPHABETS.items():
         if spec.alphabet == characters:
             values["alphabet"] = name
-    text: str = yaml.safe_dump(values, sort_keys=False, allow_unicode=True, default_flow_style=None, width=120)
+    text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120)
     return text
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists of plain values on one line."""
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.SequenceNode:
+        on_one_line = not any(isinstance(item, list | dict) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=on_one_line)
 
 
 class _Loader(yaml.SafeLoader):

@@ -43,10 +43,10 @@ def test_it_is_gone_after_an_exception_too() -> None:
 
 
 def test_a_service_that_does_not_start_is_reported_with_its_own_message() -> None:
-    with pytest.raises(UsageError, match="^count of split train must be"), embedded_service({"train": 0}):
+    with pytest.raises(UsageError, match=r"^count of split train must be"), embedded_service({"train": 0}):
         pass
     unknown = RenderSpec(DatasetSpec(alphabet="a中"))
-    with pytest.raises(UsageError, match="^font .* has no glyph for"), embedded_service({"train": 1}, unknown):
+    with pytest.raises(UsageError, match=r"^font .* has no glyph for"), embedded_service({"train": 1}, unknown):
         pass
 
 
