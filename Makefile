@@ -1,46 +1,63 @@
-# Everything runs from .venv, made from the locked and hashed requirements.
+# Everything runs from .venv, made from the locked and hashed requirements. It holds what a target needs and no more:
+# `make demo` installs requirements/train.txt, `make test` adds requirements/test.txt, `make fuzz` requirements/fuzz.txt.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+TRAIN := $(VENV)/.train
+TEST := $(VENV)/.test
+FUZZ := $(VENV)/.fuzz
 PEER := .venv-peer
 LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos lock certs bench bench-peer clean
+.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos lock certs bench bench-peer resolve clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-$(READY): requirements/dev.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \
+	  echo "Python 3.11 is needed, $$($(PYTHON) --version 2>&1) was found; say where it is: make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(TRAIN): requirements/train.txt | $(BIN)/python
+	@echo "installing requirements/train.txt into $(VENV): 0.6 GB to download, 1.8 GB on disk, once" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/train.txt
 	@touch $@
 
-demo: $(READY) ## train on a service of its own, evaluate on the whole test split, print a summary
+$(TEST): requirements/test.txt | $(BIN)/python
+	@echo "installing requirements/test.txt into $(VENV), once" >&2
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@ $(TRAIN)
+
+$(FUZZ): requirements/fuzz.txt $(TEST)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
+demo: $(TRAIN) ## train on a service of its own, evaluate on the whole test split, print a summary
 	@$(BIN)/python -m trainer.demo --out demo
 
-test: $(READY) ## the tests that gate a change
+test: $(TEST) ## the tests that gate a change
 	$(BIN)/python -m pytest -m "not long and not compose"
 
-test-long: $(READY) ## the tests that take minutes: kills, freezes, slow readers; they print figures
+test-long: $(TEST) ## the tests that take minutes: kills, freezes, slow readers; they print figures
 	$(BIN)/python -m pytest -m long -s
 
-test-pages: $(READY) ## the pages in Debian's Chromium, which must be there
+test-pages: $(TEST) ## the pages in Debian's Chromium, which must be there
 	@test -x /usr/bin/chromium || { echo "make test-pages needs /usr/bin/chromium: apt-get install chromium" >&2; exit 2; }
 	$(BIN)/python -m pytest -m pages
 
-chaos: $(READY) ## the promises under fire: kills, freezes, network faults, damage; a table and one JSON line
+chaos: $(TEST) ## the promises under fire: kills, freezes, network faults, damage; a table and one JSON line
 	@$(BIN)/python -m tests.chaos
 
-fuzz: $(READY) ## coverage-guided fuzzing of every decoder, ten minutes each
+fuzz: $(FUZZ) ## coverage-guided fuzzing of every decoder, ten minutes each
 	@$(BIN)/python -m tests.fuzz --seconds 600
 
-compose-test: $(READY) ## the images and docker-compose.yml against a real engine (DOCKER_HOST); prints image sizes
+compose-test: $(TEST) ## the images and docker-compose.yml against a real engine (DOCKER_HOST); prints image sizes
 	$(BIN)/python -m pytest -m compose -s tests/deploy
 
-check: $(READY) ## lint, format, types, import walls, proto lint, stub drift
+check: $(TEST) ## lint, format, types, import walls, proto lint, stub drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -48,28 +65,38 @@ check: $(READY) ## lint, format, types, import walls, proto lint, stub drift
 	$(BIN)/buf lint
 	$(MAKE) --no-print-directory protos
 	git diff --exit-code -- shared/pb
+	$(MAKE) --no-print-directory resolve
+
+PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
+
+resolve: $(TEST) ## whether every lock file has wheels for Linux x86-64, Linux aarch64 and macOS arm64
+	@for platform in $(PLATFORMS); do for lock in datagen train test; do \
+	  $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
+	    --python-platform $$platform --target $(VENV)/resolve -r requirements/$$lock.txt || exit 1; \
+	done; done; echo "every lock file has wheels for: $(PLATFORMS)"
 
 # The -I mapping makes the stubs import each other as shared.pb...; no editing needed afterwards.
-protos: $(READY) ## regenerate shared/pb from proto
+protos: $(TEST) ## regenerate shared/pb from proto
 	$(BIN)/python -m grpc_tools.protoc -Ishared/pb=proto --python_out=. --pyi_out=. $(STUBS)
 
 # Its own little environment: the one of all packages may be impossible to make from the very files to be renewed.
 $(LOCKER)/bin/uv:
 	$(PYTHON) -m venv $(LOCKER)
-	$(LOCKER)/bin/pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/dev.txt)"
+	$(LOCKER)/bin/pip install --quiet --disable-pip-version-check "$$(sed -n 's/^\(uv==[^ ]*\).*/\1/p' requirements/test.txt)"
 
 lock: $(LOCKER)/bin/uv ## renew the locked requirements from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND="make lock" sh -ec ' \
 	  lock() { $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
 	  lock -o requirements/datagen.txt; \
 	  lock --extra train -c requirements/datagen.txt -o requirements/train.txt; \
-	  lock --extra train --extra dask --extra dev -c requirements/train.txt -o requirements/dev.txt; \
+	  lock --extra train --extra dask --extra test -c requirements/train.txt -o requirements/test.txt; \
+	  lock --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt; \
 	  $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
 
-certs: $(READY) ## a development authority, certificates and a token in certs/, and the commands that use them
+certs: $(TEST) ## a development authority, certificates and a token in certs/, and the commands that use them
 	@$(BIN)/python -m tests.make_certs $(if $(NAMES),--names $(NAMES))
 
-bench: $(READY) ## every benchmark: a table and one JSON line each
+bench: $(TEST) ## every benchmark: a table and one JSON line each
 	@for bench in render materialize read stream tls capacity metrics end_to_end zoo; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
 
 # An environment of its own: TensorFlow wants other versions of what is ours.
@@ -78,7 +105,7 @@ $(PEER)/.ready: requirements/peer.txt
 	$(PEER)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/peer.txt
 	@touch $@
 
-bench-peer: $(READY) $(PEER)/.ready ## streaming from shards against tf.data service, in turns
+bench-peer: $(TEST) $(PEER)/.ready ## streaming from shards against tf.data service, in turns
 	@$(BIN)/python -m tests.benchmarks.bench_peer --python $(PEER)/bin/python
 
 clean: ## remove what make made

@@ -27,6 +27,7 @@ from shared.client import connect
 from shared.client.channel import OPTIONS, Service
 from shared.protocol.codec import Codec
 from shared.protocol.messages import request_message
+from shared.protocol.request import StreamRequest
 from tests.benchmarks.sides import materialized
 from tests.chaos.test_slow_readers import resident_mb
 from tests.datagen_server.processes import children
@@ -138,10 +139,10 @@ def _measured(source: str, command: Sequence[str], codec: Codec, num_images: int
 def _read(target: str, codec: Codec, num_images: int) -> tuple[int, int]:
     """Bytes and images of that many images at least, as messages; nothing is done with them."""
     with connect(target) as client:
-        request = client.request("train", global_batch_size=BATCH_SIZE, codec=codec)
+        address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
     service, num_bytes, num_batches = Service(target), 0, 0
     while num_batches * BATCH_SIZE < num_images:
-        for message in islice(service.stream_batches(request_message(request)), num_images // BATCH_SIZE):
+        for message in islice(service.stream_batches(request_message(address)), num_images // BATCH_SIZE):
             num_bytes, num_batches = num_bytes + len(message), num_batches + 1
     service.close()
     return num_bytes, num_batches * BATCH_SIZE
@@ -150,11 +151,11 @@ def _read(target: str, codec: Codec, num_images: int) -> tuple[int, int]:
 def _with_stopped_readers(service: ServiceProcess, codec: Codec, num: int) -> float:
     """Resident MB of the service while so many readers, each with a connection of its own, do not read."""
     with connect(service.target) as client, ExitStack() as stack:
-        request = client.request("train", global_batch_size=BATCH_SIZE, codec=codec)
-        message = request_message(request).SerializeToString()
+        address = StreamRequest(dataset=client.dataset, split="train", global_batch_size=BATCH_SIZE, codec=codec)
+        request = request_message(address).SerializeToString()
         for number in range(num):
             channel = stack.enter_context(grpc.insecure_channel(service.target, [*OPTIONS, ("reader", number)]))
-            messages, _ = open_stream(channel, message)
+            messages, _ = open_stream(channel, request)
             next(messages)
         return _settled_mb(service.process.pid)
 

@@ -97,18 +97,32 @@ def test_each_override_changes_services_that_there_are(name: str) -> None:
             parse(words_of(image, found["command"]))
 
 
-def test_with_certificates_nothing_speaks_plain_text_and_the_health_check_has_its_own() -> None:
+def test_with_certificates_calls_need_them_and_the_health_check_has_its_own() -> None:
     found = services(".compose/tls.yml")
     datagen = parse(words_of("captcha-datagen", found["datagen"]["command"]))
     assert datagen.tls_cert
     assert datagen.tls_client_ca
     assert datagen.token_file
-    assert not datagen.insecure
+    assert datagen.metrics_listen, "--insecure is for the metrics only"
     cmd, python, minus_m, *words = found["datagen"]["healthcheck"]["test"]
     assert (cmd, python, minus_m) == ("CMD", "python", "-m")
     readers = [parse(words_of("captcha-trainer", found[reader]["command"])) for reader in ("train", "evaluate")]
     assert {reader.token_file for reader in readers} == {datagen.token_file}
     assert {reader.tls_cert for reader in (*readers, parse(words))} == {readers[0].tls_cert}
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_each_override_keeps_the_metrics(name: str) -> None:
+    for service, found in services(f".compose/{name}").items():
+        if service in ("datagen", "train") and "command" in found:
+            base = services(BASE)[service]
+            asked = parse(words_of(base["image"], found["command"])).metrics_listen
+            assert asked == parse(words_of(base["image"], base["command"])).metrics_listen
+
+
+def test_the_health_check_of_the_compose_file_is_that_of_the_image() -> None:
+    (command,) = re.findall(r"HEALTHCHECK .*\\\n +CMD (\[.*\])", (CHECKOUT / DOCKERFILES[0]).read_text())
+    assert services(BASE)["datagen"]["healthcheck"]["test"] == ["CMD", *yaml.safe_load(command)]
 
 
 @pytest.mark.parametrize("name", DOCKERFILES)

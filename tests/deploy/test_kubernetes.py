@@ -22,11 +22,34 @@ OBJECTS: Mapping[str, Manifest] = {
     f"{manifest['kind']}/{manifest['metadata']['name']}": manifest
     for file in sorted(FOLDER.glob("*.yaml"))
     for manifest in yaml.safe_load_all(file.read_text())
+    if file.name != "kustomization.yaml"
 }
 PODS = {
     name: manifest["spec"]["template"] for name, manifest in OBJECTS.items() if "template" in manifest.get("spec", {})
 }
 PACKAGES = {"captcha-datagen": {"datagen_server"}, "captcha-trainer": {"trainer", "evaluator"}}
+
+
+MERGE_KEYS = {"containers": "name", "volumes": "name", "volumeMounts": "mountPath"}
+
+
+def merged(base: Any, patch: Any, field: str = "") -> Any:
+    """A strategic merge, as `kubectl apply -k` does it: lists of objects by their key, null removes."""
+    if isinstance(base, Mapping) and isinstance(patch, Mapping):
+        both = {**base, **{key: merged(base.get(key), value, key) for key, value in patch.items()}}
+        return {key: value for key, value in both.items() if value is not None}
+    if isinstance(base, list) and (key := MERGE_KEYS.get(field)):
+        patches = {item[key]: item for item in patch}
+        kept = [merged(item, patches.pop(item[key])) if item[key] in patches else item for item in base]
+        return [*kept, *patches.values()]
+    return {name: value for name, value in patch.items() if value is not None} if isinstance(patch, Mapping) else patch
+
+
+def secured() -> Mapping[str, Manifest]:
+    """The objects that tls/ changes, as the cluster gets them."""
+    patches = [yaml.safe_load((FOLDER / "tls" / name).read_text()) for name in ("datagen.yaml", "train.yaml")]
+    names = [f"{patch['kind']}/{patch['metadata']['name']}" for patch in patches]
+    return {name: merged(OBJECTS[name], patch) for name, patch in zip(names, patches, strict=True)}
 
 
 def container_of(name: str) -> Manifest:
@@ -143,3 +166,37 @@ def test_a_training_pod_that_starts_again_resumes(tmp_path: Path) -> None:
     assert not parse(words_of_script(script, tmp_path, {})).resume
     (tmp_path / "run" / "config.yaml").touch()
     assert parse(words_of_script(script, tmp_path, {})).resume
+
+
+@pytest.mark.parametrize("version", ["1.31", "1.37"])
+def test_the_variant_with_tls_keeps_the_schema(version: str) -> None:
+    for manifest in secured().values():
+        kubernetes_validate.validate(dict(manifest), version, strict=True)
+
+
+def test_the_variant_with_tls_is_made_of_files_that_are_there() -> None:
+    overlay = yaml.safe_load((FOLDER / "tls" / "kustomization.yaml").read_text())
+    base = yaml.safe_load((FOLDER / "kustomization.yaml").read_text())
+    assert all((FOLDER / name).is_file() for name in base["resources"])
+    assert {patch["path"] for patch in overlay["patches"]} == {"datagen.yaml", "train.yaml"}
+
+
+def test_with_tls_service_probes_and_trainer_use_the_same_secret(tmp_path: Path) -> None:
+    deployment, job = (found["spec"]["template"]["spec"] for found in secured().values())
+    (datagen,), (train,) = deployment["containers"], job["containers"]
+    served = parse(["datagen_server", *datagen["args"]])
+    assert served.tls_client_ca
+    trained = parse([*words_of_script(train["command"][2], tmp_path, {})])
+    assert (trained.token_file, trained.tls_ca) == (served.token_file, served.tls_client_ca)
+    for kind in ("startup", "readiness", "liveness"):
+        probe = datagen[f"{kind}Probe"]
+        assert "grpc" not in probe
+        assert parse(probe["exec"]["command"][2:]).tls_cert == trained.tls_cert
+    for pod, container in ((deployment, datagen), (job, train)):
+        assert {mount["name"] for mount in container["volumeMounts"]} == {each["name"] for each in pod["volumes"]}
+
+
+def test_a_training_pod_offers_metrics_where_prometheus_is_told(tmp_path: Path) -> None:
+    listen = parse(words_of("Job/train", tmp_path)).metrics_listen
+    told = PODS["Job/train"]["metadata"]["annotations"]["prometheus.io/port"]
+    assert listen.rpartition(":")[2] == told == str(container_of("Job/train")["ports"][0]["containerPort"])

@@ -151,7 +151,7 @@ def test_a_full_service_is_tried_again_and_then_named() -> None:
 
 
 def test_a_stream_of_damaged_bytes_is_data_loss_after_three_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datagen_server.service.step_reader.encode_batch", lambda *_: b"\x08\x01")
+    monkeypatch.setattr("datagen_server.service.step_prefetch.encode_batch", lambda *_: b"\x08\x01")
     with served() as target, connect(target) as client, client.stream("train") as stream:
         with pytest.raises(DataLoss, match=target):
             next(stream)
@@ -167,7 +167,7 @@ def test_a_stream_whose_bytes_were_damaged_once_goes_on(monkeypatch: pytest.Monk
         damage = epoch == 77 and next(damaged, False)
         return message[:-1] + bytes([message[-1] ^ 1]) if damage else message
 
-    monkeypatch.setattr("datagen_server.service.step_reader.encode_batch", encode)
+    monkeypatch.setattr("datagen_server.service.step_prefetch.encode_batch", encode)
     with served() as target, connect(target) as client, client.stream("train", epoch=77) as stream:
         assert [batch.step for batch in stream] == list(range(15))
         assert stream.reopened == 1
@@ -180,7 +180,7 @@ def test_an_image_that_came_whole_and_cannot_be_decoded_is_data_loss(monkeypatch
             records = Records(records.codec, payloads, sizes, records.labels)
         return encode_batch(epoch, step, indices, records)
 
-    monkeypatch.setattr("datagen_server.service.step_reader.encode_batch", encode)
+    monkeypatch.setattr("datagen_server.service.step_prefetch.encode_batch", encode)
     with served() as target, connect(target) as client, client.stream("train", codec=Codec.ZSTD) as stream:
         assert [next(stream).step for _ in range(3)] == [0, 1, 2]
         with pytest.raises(DataLoss, match=r"step 3 of epoch 0 .* cannot be decoded: .* item 0"):
