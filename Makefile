@@ -10,9 +10,11 @@ PEER := .venv-peer
 PEER_CRNN := .venv-peer-crnn
 LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
+# The contract as it was released; made anew with a release: buf build -o proto/released.binpb
+CONTRACT := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos lock certs bench bench-peer bench-crnn resolve clean
+.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos sheets lock certs bench bench-peer bench-crnn resolve clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -58,12 +60,13 @@ fuzz: $(FUZZ) ## coverage-guided fuzzing of every decoder, ten minutes each
 compose-test: $(TEST) ## the images and docker-compose.yml against a real engine (DOCKER_HOST); prints image sizes
 	$(BIN)/python -m pytest -m compose -s tests/deploy
 
-check: $(TEST) ## lint, format, types, import walls, proto lint, stub drift
+check: $(TEST) ## lint, format, types, import walls, proto lint and breaks, stub drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
+	$(BIN)/buf breaking --against $(CONTRACT)
 	$(MAKE) --no-print-directory protos
 	git diff --exit-code -- shared/pb
 	$(MAKE) --no-print-directory resolve
@@ -75,6 +78,9 @@ resolve: $(TEST) ## whether every lock file has wheels for Linux x86-64, Linux a
 	  $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
 	    --python-platform $$platform --target $(VENV)/resolve -r requirements/$$lock.txt || exit 1; \
 	done; done; echo "every lock file has wheels for: $(PLATFORMS)"
+
+sheets: $(TEST) ## the README's contact sheets of four specs; needs the Debian package fonts-wqy-microhei
+	$(BIN)/python -m tests.sheets
 
 # The -I mapping makes the stubs import each other as shared.pb...; no editing needed afterwards.
 protos: $(TEST) ## regenerate shared/pb from proto

@@ -6,10 +6,11 @@ alphabet would give a figure that means nothing, so `check_dataset` refuses them
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.scores import Coverage, EvaluatedBatch, Figures, ScoreAccumulator
+from shared.dataset.field_types import shown
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, UsageError
 from shared.protocol.request import MAX_BATCH_BYTES, MAX_BATCH_SIZE, count_of
@@ -61,13 +62,15 @@ def check_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset) -> N
     if info.fingerprint == dataset.fingerprint:
         return
     spec = info.dataset_spec()
-    trained, served = asdict(spec), asdict(dataset.spec)
+    trained, served = vars(spec), vars(dataset.spec)
     differing = [
-        f"{name} {trained[name]!r} (here {served[name]!r})" for name in trained if trained[name] != served[name]
+        f"{name} {shown(trained[name])} (here {shown(served[name])})"
+        for name in trained
+        if trained[name] != served[name]
     ]
     if differing:
         problem, solution = f"another data set: {', '.join(differing)}", "give --datagen a service of that data set"
-        if spec == DatasetSpec(seed=spec.seed):
+        if not spec.is_imported:
             solution += ", or leave --datagen out to start one"
     else:
         prints = f"fingerprint {info.fingerprint[:12]} (here {dataset.fingerprint[:12]})"

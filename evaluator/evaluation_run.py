@@ -13,6 +13,8 @@ from evaluator.report.report import prepare_folder, write_report
 from evaluator.report.report_json import summary
 from evaluator.split_prediction import SplitPredictor
 from shared.client import DatasetClient, connect
+from shared.dataset.fonts import FontFiles
+from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
 from shared.protocol.request import count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
@@ -91,8 +93,17 @@ def _service(options: argparse.Namespace, info: CheckpointInfo) -> Iterator[Acce
         yield Access(options.datagen, security)
         return
     counts = {"train": info.split_count, "test": TEST_COUNT}
-    with embedded_service(counts, seed=info.dataset_spec().seed) as target:
+    with embedded_service(counts, _render_spec(info, options.fonts)) as target:
         yield Access(target)
+
+
+def _render_spec(info: CheckpointInfo, fonts: list[Path]) -> RenderSpec:
+    """The data set trained on; its fonts are those given, or where they were when the run began."""
+    spec, given = info.dataset_spec(), FontFiles.read(fonts)
+    if spec.is_imported:
+        raise UsageError("the checkpoint was trained on imported pictures; give --datagen a service of them")
+    noted = FontFiles.read([Path(path) for path in info.fonts.values() if Path(path).is_file()])
+    return RenderSpec.of(spec, given | noted)
 
 
 def _announce(checkpoint: Path, info: CheckpointInfo, client: DatasetClient, split: str) -> None:

@@ -54,7 +54,7 @@ class SplitPredictor:
             predictions=decode(logits, self._alphabet),
         )
 
-    def losses(self, logits: NDArray[np.float32], labels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def losses(self, logits: NDArray[np.float32], labels: NDArray[np.uint16]) -> NDArray[np.float32]:
         """[n]: the CTC loss of labels [n, max_length] under logits [frames, n, classes]."""
         rows = np.arange(NETWORK_BATCH_SIZE)
         rows[len(labels) :] = 0  # The compiled loss has one size: copies of the first sample fill it up.

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from shared.client import connect
+from shared.dataset.spec_options import RenderSpec, add_spec_options, given_spec_options, spec_of
 from shared.errors import UsageError
 from shared.security.credentials import Access, add_security_options, security_of
 from shared.system.command_line import CommandParser
@@ -35,6 +36,8 @@ examples:
   python -m trainer --ranks 2                             two processes on this host, each with half of every batch
   python -m trainer --device ascend --rank-table rank_table.json
   python -m trainer --steps 200 -o batch_size=32          fewer steps, smaller batches
+  python -m trainer -o max_captcha_digits=6 -o captcha_width=200
+  python -m trainer --alphabet alphanumeric --min-length 5 --max-length 6 --width 200 --font A.ttf B.ttf
 """
 
 
@@ -75,6 +78,7 @@ def _train_on_ranks(
     """As one process per rank of this host; the summary, and the signals that stopped it."""
     with connect(access.target, security=access.security) as client:
         dataset = client.dataset
+    config = config.for_dataset(dataset.spec)
     plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
     progress.set_data(dataset, access.target, SPLIT)
     launcher = Launcher(placement, run, progress, listen)
@@ -111,6 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
     length.add_argument("--epochs", type=int, metavar="N", help="the same as -o epoch_size=N")
     length.add_argument("--steps", type=int, metavar="N", help="the same as -o steps=N")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    add_spec_options(parser)
     add_metrics_options(parser)
     add_security_options(parser)
     return parser
@@ -147,7 +152,22 @@ def _open_run(options: argparse.Namespace, placement: Placement | None) -> tuple
 def _service(options: argparse.Namespace, config: TrainerConfig) -> Iterator[Access]:
     security = security_of(options, options.datagen)
     if options.datagen is not None:
+        if given := given_spec_options(options):
+            raise UsageError(f"{', '.join(given)}: the service at --datagen says what its data set is; leave it out")
         yield Access(options.datagen, security)
         return
-    with embedded_service(counts={"train": config.train_samples, "test": 10_000}) as embedded:
+    render_spec = _render_spec(options, config)
+    with embedded_service({"train": config.train_samples, "test": 10_000}, render_spec) as embedded:
+        if not options.resume:
+            RunDir(options.run_dir).write_spec(render_spec)
         yield Access(embedded)
+
+
+def _render_spec(options: argparse.Namespace, config: TrainerConfig) -> RenderSpec:
+    """What the embedded service renders: as the options say, or as the run did that is resumed."""
+    noted = RunDir(options.run_dir).spec_file
+    if options.resume and not options.spec and noted.is_file():
+        options.spec = noted
+    render_spec = spec_of(options, config.spec_values())
+    config.for_dataset(render_spec.spec)
+    return render_spec

@@ -13,8 +13,11 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from shared.dataset.spec import MAX_LENGTH, DatasetSpec
 from shared.errors import UsageError
 from shared.protocol.codec import Codec
+
+_IN_SPEC = {"max_captcha_digits": "max_length", "captcha_width": "width", "captcha_height": "height"}
 
 
 class TrainerConfig(BaseModel):
@@ -22,12 +25,12 @@ class TrainerConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
-    max_captcha_digits: int = Field(4, ge=1, le=16)
-    """Most characters in an image; must be the data set's."""
-    captcha_width: int = Field(160, ge=16, le=1024)
-    """Pixels; must be the data set's."""
-    captcha_height: int = Field(64, ge=16, le=1024)
-    """Pixels; must be the data set's."""
+    max_captcha_digits: int | None = Field(None, ge=1, le=MAX_LENGTH)
+    """Most characters in an image; null: the data set's. The embedded service renders what is given here."""
+    captcha_width: int | None = Field(None, ge=16, le=1024)
+    """Pixels; null: the data set's."""
+    captcha_height: int | None = Field(None, ge=16, le=1024)
+    """Pixels; null: the data set's."""
     batch_size: int = Field(64, ge=1, le=4096)
     """Samples per rank and step."""
     epoch_size: int = Field(1, ge=1)
@@ -93,6 +96,22 @@ class TrainerConfig(BaseModel):
     def for_ranks(self, ranks: int) -> Self:
         """With the global batch size for `ranks` ranks filled in; a run resumed on another number of ranks keeps it."""
         return self.model_copy(update={"global_batch_size": self.global_batch_size or self.batch_size * ranks})
+
+    def spec_values(self) -> dict[str, int]:
+        """What these keys say of a data set, by the names of `DatasetSpec`."""
+        values = {name: getattr(self, key) for key, name in _IN_SPEC.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def for_dataset(self, spec: DatasetSpec) -> Self:
+        """With the data set's values for the keys that nobody gave; `UsageError` names all that contradict it."""
+        facts = {key: getattr(spec, name) for key, name in _IN_SPEC.items()}
+        given = {key: getattr(self, key) for key in facts if getattr(self, key) is not None}
+        wrong = [
+            f"{key} {value} (the data set's is {facts[key]})" for key, value in given.items() if value != facts[key]
+        ]
+        if wrong:
+            raise UsageError(f"configuration and data set differ: {', '.join(wrong)}; leave such keys out")
+        return self.model_copy(update=facts)
 
     def digest(self) -> str:
         """SHA-256 over all keys and values."""

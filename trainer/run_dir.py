@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from shared.dataset.spec_file import dump_spec, read_spec_file
+from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
 from shared.recogniser.checkpoint_info import list_checkpoints
 from shared.recogniser.run_layout import RunLayout
@@ -68,6 +70,21 @@ class RunDir(RunLayout):
             write_atomic(self.config_file, dump_config(config))
         except OSError as error:
             raise self.write_error(error) from error
+
+    def write_spec(self, render_spec: RenderSpec) -> None:
+        """Notes what the run's own service renders, so that resuming and evaluating can render it again."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.spec_file, dump_spec(render_spec.spec, render_spec.font_files))
+        except OSError as error:
+            raise self.write_error(error) from error
+
+    def font_paths(self) -> dict[str, str]:
+        """Where the fonts of the run's own service are, by SHA-256."""
+        if not self.spec_file.is_file():
+            return {}
+        _, files = read_spec_file(self.spec_file)
+        return {file.font.sha256: str(file.path) for file in files.files}
 
     def write_error(self, error: OSError) -> UsageError:
         """The error to raise when the directory cannot be written."""

@@ -10,6 +10,7 @@ from PIL import Image
 from datagen_server.commands.open_source import open_source
 from shared.client import connect
 from shared.dataset.spec import Dataset
+from shared.dataset.spec_options import check_no_spec_options
 from shared.errors import UsageError
 from shared.protocol.batch import Sample
 from shared.protocol.codec import Codec
@@ -22,6 +23,7 @@ def look_up(options: argparse.Namespace, indices: Sequence[int]) -> tuple[Datase
     """The data set that the options name, and its samples of `indices`; raises `InvalidRequest` or `NotFound`."""
     security = security_of(options, options.datagen)
     if options.datagen:
+        check_no_spec_options(options, "--datagen")
         with connect(options.datagen, security=security) as client:
             return client.dataset, client.samples(options.split, indices)
     with open_source(options, num_workers=1) as source:

@@ -7,6 +7,7 @@ and dark mode. Text stays text, in the page's own font. Equal figures give equal
 import io
 import logging
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -66,7 +67,10 @@ def _chart(name: str, description: str, height_in: float = 3.2) -> Iterator[_Cha
         chart.axes = figure.add_subplot()
         yield chart
         file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
+        with warnings.catch_warnings():
+            # The page's own fonts draw the text; Matplotlib only needs its width.
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
     chart.svg = Markup(_for_page(file.getvalue(), name, str(Markup.escape(description))))  # noqa: S704 - Matplotlib escapes its text.
 
 
@@ -132,7 +136,7 @@ def calibration_chart(figures: Figures) -> Markup:
     return chart.svg
 
 
-def confusion_chart(figures: Figures, alphabet: str) -> Markup:
+def confusion_chart(figures: Figures) -> Markup:
     """Truth by prediction as a heat map of the errors; correct ones, which are far more, are left out."""
     counts = figures.confusion
     errors = counts - np.diag(np.diag(counts))
@@ -147,7 +151,7 @@ def confusion_chart(figures: Figures, alphabet: str) -> Markup:
             chart.axes.add_patch(cell)
         if classes <= MAX_CLASSES_WITH_COUNTS:
             _write_counts(chart.axes, errors)
-        _frame_confusion(chart.axes, alphabet)
+        _frame_confusion(chart.axes, figures.confused)
     return chart.svg
 
 
@@ -156,12 +160,12 @@ def _write_counts(axes: Axes, errors: NDArray[np.int64]) -> None:
         axes.text(column, row, f"{errors[row, column]}", ha="center", va="center", fontsize=9.5)
 
 
-def _frame_confusion(axes: Axes, alphabet: str) -> None:
-    classes = len(alphabet) + 1
+def _frame_confusion(axes: Axes, characters: str) -> None:
+    classes = len(characters) + 1
     axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), aspect="equal")
     size = min(11.0, 280 / classes)
-    axes.set_xticks(range(classes), [*alphabet, "deleted"], fontsize=size)
-    axes.set_yticks(range(classes), [*alphabet, "inserted"], fontsize=size)
+    axes.set_xticks(range(classes), [*characters, "deleted"], fontsize=size)
+    axes.set_yticks(range(classes), [*characters, "inserted"], fontsize=size)
     axes.set(xlabel="prediction", ylabel="truth")
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)

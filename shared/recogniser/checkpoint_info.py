@@ -7,7 +7,7 @@ unfinished, and is skipped.
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class CheckpointInfo:
     "SHA-256 over all configuration keys: tells checkpoints of differently configured runs apart."
     weights_digest: str
     "SHA-256 over the names and bytes of the network's parameters."
+    fonts: dict[str, str] = field(default_factory=dict)
+    "Where the fonts of the data set were when the run began: paths by SHA-256."
     file_sha256: str = ""
 
     @property

@@ -1,6 +1,7 @@
 """Where the files of a training run lie. The trainer writes them, the evaluator and the audit read them.
 
 RUN/config.yaml      what was asked, all defaults filled in
+RUN/spec.yaml        the data set, where the run started its own service
 RUN/metrics.jsonl    one line per log interval
 RUN/checkpoints/     warpctc-EPOCH-STEP.ckpt and .json; the configuration may name another folder
 RUN/receipts/        rank-N.jsonl: what each rank consumed
@@ -25,6 +26,11 @@ class RunLayout:
     def config_file(self) -> Path:
         """YAML; a directory without it holds no run."""
         return self.path / "config.yaml"
+
+    @property
+    def spec_file(self) -> Path:
+        """YAML for --spec, with the paths of the fonts; not there when the data set came from another's service."""
+        return self.path / "spec.yaml"
 
     @property
     def metrics_file(self) -> Path:

@@ -81,7 +81,7 @@ def test_a_short_batch_is_returned_without_its_padding(predictor: SplitPredictor
 def test_regrouping_keeps_every_sample_in_order_and_fills_every_group_but_the_last(sizes: list[int], size: int) -> None:
     ends = np.cumsum(sizes).tolist()
     parts = [np.arange(end - num, end, dtype=np.uint64) for num, end in zip(sizes, ends, strict=True)]
-    images, labels = np.zeros((9, 1, 1, 3), np.uint8), np.zeros((9, 4), np.uint8)
+    images, labels = np.zeros((9, 1, 1, 3), np.uint8), np.zeros((9, 4), np.uint16)
     batches = [
         Batch(epoch=0, step=0, images=images[: len(part)], labels=labels[: len(part)], indices=part) for part in parts
     ]

@@ -34,7 +34,7 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
         trainer = Trainer(config, client, run, options.device, report, world)
         trainer.restore()
         if world.rank == 0:
-            run.begin(config)  # Not before: a run that is refused leaves nothing to resume.
+            run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
         events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.num_steps)
         with exported_metrics(trainer, _metrics_address(options, world.rank)) as address:

@@ -14,11 +14,7 @@ SPLIT = "train"
 
 def plan_slice(config: TrainerConfig, dataset: Dataset, world: World) -> RankSlice:
     """What a rank reads in each step; raises `UsageError` when configuration and data set are not compatible."""
-    spec = dataset.spec
-    facts = {"max_captcha_digits": spec.max_length, "captcha_width": spec.width, "captcha_height": spec.height}
-    for key, value in facts.items():
-        if getattr(config, key) != value:
-            raise UsageError(f"{key} is {getattr(config, key)} but the data set's is {value}; pass -o {key}={value}")
+    config.for_dataset(dataset.spec)
     if SPLIT not in dataset.counts:
         raise UsageError(f"the data set has no split {SPLIT!r}, only {', '.join(dataset.counts)}")
     global_batch_size = config.global_batch_size or config.batch_size * world.ranks

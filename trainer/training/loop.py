@@ -44,6 +44,7 @@ class Trainer:
         report: Callable[[MetricsRow, int], None],
         world: World = SINGLE_RANK,
     ) -> None:
+        config = config.for_dataset(client.dataset.spec)
         self.config, self.client, self.run, self.report, self.world = config, client, run, report, world
         self.slice = plan_slice(config, client.dataset, world)
         self.num_steps = config.steps or config.epoch_size * self.slice.num_steps
@@ -204,7 +205,8 @@ class Trainer:
             global_batch_size=self.slice.global_batch_size,
             fingerprint=dataset.fingerprint,
             split_count=self.slice.count,
-            dataset=asdict(dataset.spec),
+            dataset=dataset.spec.to_mapping(),
+            fonts=self.run.font_paths(),
             network=asdict(self.step.network.spec),
             config_digest=self.config.digest(),
             weights_digest=digest,
