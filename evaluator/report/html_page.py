@@ -35,7 +35,7 @@ def render_page(
         keep_trailing_newline=True,
     )
     environment.filters["percent"] = lambda value, digits=2: f"{value:.{digits}%}"
-    figures, alphabet = evaluation.figures, evaluation.dataset.spec.alphabet
+    figures, alphabet = evaluation.figures, evaluation.alphabet
     by_step = sorted(evaluations, key=lambda each: each.info.global_step)
     scores = [(each.info.global_step, each.figures.total) for each in by_step]
     return environment.get_template("report.html").render(

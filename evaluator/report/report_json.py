@@ -27,6 +27,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "character_error_rate": figures.character_error_rate,
         "loss": _finite(figures.loss),
         "fingerprint": evaluation.dataset.fingerprint,
+        "trained_fingerprint": evaluation.info.fingerprint,
         "checkpoint": str(evaluation.checkpoint),
     }
 
@@ -88,7 +89,7 @@ def _error(error: PredictionError) -> dict[str, Any]:
 
 def _confusion(evaluation: Evaluation) -> dict[str, Any]:
     """Truth by prediction; the last row counts inserted characters, the last column deleted ones."""
-    alphabet = evaluation.dataset.spec.alphabet
+    alphabet = evaluation.alphabet
     return {"truth": [*alphabet, ""], "reading": [*alphabet, ""], "counts": evaluation.figures.confusion.tolist()}
 
 

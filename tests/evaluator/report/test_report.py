@@ -132,8 +132,8 @@ def error_of(index: int, loss: float) -> PredictionError:
 def test_the_gallery_shows_the_highest_losses_with_the_images_of_the_service(setting: Setting) -> None:
     errors = [error_of(index, loss=float(index % 50)) for index in range(130)]
     with connect(setting.target) as client:
-        examples = error_examples(errors, "test", client)
-        assert error_examples([], "test", client) == []
+        examples = error_examples(errors, "test", "0123456789", client)
+        assert error_examples([], "test", "0123456789", client) == []
     assert [example.error.index for example in examples][:4] == [49, 99, 48, 98]
     assert len(examples) == 24
     assert len({example.image for example in examples}) == 24
