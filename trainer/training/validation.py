@@ -12,7 +12,7 @@ import numpy as np
 from mindspore import nn, ops
 from numpy.typing import NDArray
 
-from shared.client.dataset_client import BatchStream, DatasetClient
+from shared.client import BatchStream, DatasetClient
 from shared.dataset.rank_slice import Remainder
 from shared.errors import UsageError
 from shared.protocol.batch import text_of

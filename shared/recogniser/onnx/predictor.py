@@ -6,6 +6,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from shared.dataset.fit import Fit
 from shared.errors import DataLoss, UsageError
 from shared.recogniser.onnx.metadata import INPUT, OUTPUT, OnnxMetadata
 from shared.system.cpu_limit import num_cores
@@ -34,7 +35,29 @@ class OnnxPredictor:
         except DataLoss as error:
             raise DataLoss(f"{file} {error}") from error
 
+    @property
+    def alphabet(self) -> str:
+        """Class i is the i-th character."""
+        return self.metadata.alphabet
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.metadata.width, self.metadata.height
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures of another size are brought to this one."""
+        return Fit.from_mapping(self.metadata.fit)
+
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """float32 [frames, n, classes] for images uint8 [n, height, width, 3], any n of at least 1."""
         (logits,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})
         return np.asarray(logits, np.float32)
+
+
+def load_onnx(path: Path, device: str = "cpu") -> OnnxPredictor:
+    """See `OnnxPredictor`; raises `UsageError` for another device."""
+    if device != "cpu":
+        raise UsageError(f"an exported network is read on the CPU, not on {device}; leave --device out")
+    return OnnxPredictor(path)

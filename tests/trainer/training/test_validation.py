@@ -4,7 +4,7 @@ import mindspore as ms
 import numpy as np
 import pytest
 
-from shared.client.dataset_client import connect
+from shared.client import connect
 from shared.dataset.rank_slice import RankSlice
 from shared.protocol.batch import text_of
 from shared.recogniser.ctc_decoding import greedy_decode
