@@ -87,7 +87,7 @@ class TrainerConfig(BaseModel):
     validate_steps: int | None = Field(500, ge=1)
     """Steps between validations on the split `valid`, and one more after the last step; null: none. A data set
     without that split is not validated."""
-    validate_samples: int = Field(2000, ge=1)
+    validate_samples: int = Field(1000, ge=1)
     """At most so many samples of the split are used, always the first ones."""
     early_stop_patience: int | None = Field(None, ge=1)
     """The run ends after so many validations in a row without a higher accuracy; null: it takes all its steps."""

@@ -9,9 +9,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluator.evaluate import Evaluation
-from evaluator.report.charts import accuracy_chart, calibration_chart, confusion_chart, length_chart, loss_chart
+from evaluator.report.charts import (
+    accuracy_chart,
+    calibration_chart,
+    confusion_chart,
+    length_chart,
+    loss_chart,
+    validation_chart,
+)
 from evaluator.report.error_examples import ErrorExample
-from evaluator.report.loss_history import Point
+from evaluator.report.loss_history import Point, thinned
 from evaluator.scores import Figures
 
 NUM_CONFUSIONS = 6
@@ -48,7 +55,8 @@ def render_page(
         run=run,
         alphabet=alphabet,
         confusions=frequent_confusions(figures, alphabet),
-        loss_chart=loss_chart(history, evaluation.info.global_step) if history else None,
+        loss_chart=loss_chart(thinned(history), evaluation.info.global_step) if history else None,
+        validation_chart=validation_chart(history, evaluation.info.global_step),
         accuracy_chart=accuracy_chart(scores) if len(scores) > 1 else None,
         length_chart=length_chart(figures),
         calibration_chart=calibration_chart(figures),

@@ -86,14 +86,16 @@ class ValidationHistory:
     "Steps done when accuracy was highest, for the first time; None before the first validation."
     best_accuracy: float | None = None
     last_step: int = 0
+    last_accuracy: float | None = None
     num_since_best: int = 0
     "Validations after the best one."
 
     def after(self, step: int, accuracy: float) -> Self:
         """With the validation after `step` steps."""
+        latest = replace(self, last_step=step, last_accuracy=accuracy, num_since_best=self.num_since_best + 1)
         if self.best_accuracy is None or accuracy > self.best_accuracy:
-            return replace(self, best_step=step, best_accuracy=accuracy, last_step=step, num_since_best=0)
-        return replace(self, last_step=step, num_since_best=self.num_since_best + 1)
+            return replace(latest, best_step=step, best_accuracy=accuracy, num_since_best=0)
+        return latest
 
     def is_exhausted(self, patience: int | None) -> bool:
         """Whether `patience` validations in a row were not better than the best; never when it is None."""
