@@ -41,7 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
     )
     parser.add_argument(
-        "--ckpt", type=Path, required=True, metavar="FILE|RUN_DIR", help="a run means its newest checkpoint"
+        "--ckpt",
+        type=Path,
+        required=True,
+        metavar="RUN_DIR|FILE",
+        help="the newest checkpoint of a run, RUN/best.json for the best one on its validation split, or a .ckpt file",
     )
     parser.add_argument("--best", action="store_true", help="evaluate every checkpoint that the run has kept, "
                         "and report the one with the highest exact match")  # fmt: skip

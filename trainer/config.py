@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from shared.dataset.spec import MAX_LENGTH, DatasetSpec
 from shared.errors import UsageError
@@ -46,7 +46,7 @@ class TrainerConfig(BaseModel):
     save_checkpoint_steps: int = Field(500, ge=1)
     """Steps between checkpoints; one more is written after the last step."""
     keep_checkpoint_max: int = Field(30, ge=1)
-    """How many checkpoints are kept: the newest ones."""
+    """How many checkpoints are kept: the newest ones, and the best one besides."""
     save_checkpoint_path: str = Field("checkpoints", min_length=1)
     """A folder, relative to the run directory."""
 
@@ -84,6 +84,19 @@ class TrainerConfig(BaseModel):
     """Input per pixel with raw columns: its amount of ink, or its three colours, normalised as published."""
     initial_weights: Literal["orthogonal", "uniform", "small"] = "orthogonal"
     """How initial weights are drawn; uniform as published; small: uniform too, but the classifier's of either sign."""
+    init_from: str | None = None
+    """A checkpoint whose weights the run starts with, where they fit; --init-from sets it."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the network that are not trained, joined by commas: how the names of their parameters begin."""
+    augment: Literal["none", "light", "strong"] = "none"
+    """How much training images are altered, anew in every epoch. For small data sets."""
+    validate_steps: int | None = Field(500, ge=1)
+    """Steps between validations on the split `valid`, and one more after the last step; null: none. A data set
+    without that split is not validated."""
+    validate_samples: int = Field(1000, ge=1)
+    """At most so many samples of the split are used, always the first ones."""
+    early_stop_patience: int | None = Field(None, ge=1)
+    """The run ends after so many validations in a row without a higher accuracy; null: it takes all its steps."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
     codec: Codec | None = None
@@ -92,6 +105,11 @@ class TrainerConfig(BaseModel):
     """Batches that a rank fetches ahead of the training step."""
     train_samples: int = Field(192_000, ge=1, le=2**48)
     """Size of the train split of the embedded service; unused with --datagen. The default: one epoch of 3,000 steps."""
+
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     def for_ranks(self, ranks: int) -> Self:
         """With the global batch size for `ranks` ranks filled in; a run resumed on another number of ranks keeps it."""

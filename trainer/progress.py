@@ -67,9 +67,12 @@ class TrainingProgress:
         if row.step > first.step:
             left_s = (row.elapsed_s - first.elapsed_s) / (row.step - first.step) * (num_steps - row.step)
             left = f"{int(left_s) // 60}:{int(left_s) % 60:02d}"
+        valid = (f"valid {row.valid_accuracy:.2%}",) if row.valid_accuracy is not None else ()
         parts = f"step {row.step:>6,}/{num_steps:,}", f"loss {row.loss:8.4f}", f"{row.images_per_s:5,.0f} images/s"
         print(
-            "  ".join((*parts, f"wait {_waited(row.rank_wait_shares):>5}", f"{left} left")), file=sys.stderr, flush=True
+            "  ".join((*parts, f"wait {_waited(row.rank_wait_shares):>5}", f"{left} left", *valid)),
+            file=sys.stderr,
+            flush=True,
         )
 
     def finish(self, summary: Summary) -> None:
@@ -77,14 +80,17 @@ class TrainingProgress:
         if self._bar is not None:
             self._bar.stop()
         done = "trained" if summary.steps == summary.num_steps else "stopped after"
+        done = "stopped early, after" if summary.stopped_early else done
         waited = f"waited for data {_waited(summary.rank_wait_shares)} of the time"
         rate = f": {summary.images_per_s:,.0f} images/s, {waited}"
         print(f"{done} {summary.steps:,} steps in {summary.train_s:,.0f} s{rate if summary.images_per_s else ''}")
         print(f"checkpoint  {summary.checkpoint or 'none, as save_checkpoint asks'}")
         print(f"weights     {summary.weights_digest}")
+        if summary.valid_accuracy is not None:
+            print(f"validation  {summary.valid_accuracy:.2%} at best, after {summary.best_step:,} steps (best.json)")
         if not summary.checkpoint:
             return
-        if summary.steps == summary.num_steps:
+        if summary.stopped_early or summary.steps == summary.num_steps:
             print(f"next        python -m evaluator --ckpt {summary.checkpoint}")
         else:
             print("next        the same command with --resume")

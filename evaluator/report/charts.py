@@ -101,6 +101,21 @@ def loss_chart(history: Sequence[Point], step: int) -> Markup:
     return chart.svg
 
 
+def validation_chart(history: Sequence[Point], step: int) -> Markup | None:
+    """Exact match on the validation split while training; None when it was measured less than twice."""
+    points = [(point.step, point.valid_accuracy) for point in history if point.valid_accuracy is not None]
+    if len(points) < 2:
+        return None
+    best_step, best = max(points, key=lambda point: point[1])
+    description = f"Validation while training, {len(points)} times: {best:.2%} at best, after {best_step:,} steps"
+    with _chart("validation", description) as chart:
+        chart.axes.plot(*zip(*points, strict=True), color=ACCENT, linewidth=1.8, marker="o", markersize=3)
+        chart.axes.axvline(step, color=WARM, linewidth=1.2, linestyle="--")
+        chart.axes.set(xlabel="step (dashed: this checkpoint)", ylabel="exact match, validation")
+        chart.axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+    return chart.svg
+
+
 def accuracy_chart(scores: Sequence[tuple[int, Score]]) -> Markup:
     """Exact match of each checkpoint, by step, with its interval."""
     description = "Exact match by step: " + ", ".join(f"{step:,}: {score.accuracy:.2%}" for step, score in scores)

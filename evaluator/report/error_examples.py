@@ -57,10 +57,11 @@ class ErrorExample:
         return [_edit(truth, prediction) for truth, prediction in self.alignment if truth != prediction]
 
 
-def error_examples(errors: Sequence[PredictionError], split: str, client: DatasetClient) -> list[ErrorExample]:
-    """The `NUM_EXAMPLES` worst, worst first, with their images from the service."""
+def error_examples(
+    errors: Sequence[PredictionError], split: str, alphabet: str, client: DatasetClient
+) -> list[ErrorExample]:
+    """The `NUM_EXAMPLES` worst, worst first, with their images from the service; alphabet: the network's."""
     worst = sorted(errors, key=lambda each: (-each.loss, each.index))[:NUM_EXAMPLES]
-    alphabet = client.dataset.spec.alphabet
     samples = client.samples(split, [each.index for each in worst]) if worst else []
     return [_example(each, sample.image, alphabet) for each, sample in zip(worst, samples, strict=True)]
 

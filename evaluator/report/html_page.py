@@ -9,9 +9,16 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluator.evaluate import Evaluation
-from evaluator.report.charts import accuracy_chart, calibration_chart, confusion_chart, length_chart, loss_chart
+from evaluator.report.charts import (
+    accuracy_chart,
+    calibration_chart,
+    confusion_chart,
+    length_chart,
+    loss_chart,
+    validation_chart,
+)
 from evaluator.report.error_examples import ErrorExample
-from evaluator.report.loss_history import Point
+from evaluator.report.loss_history import Point, thinned
 from evaluator.scores import Figures
 
 NUM_CONFUSIONS = 6
@@ -35,7 +42,7 @@ def render_page(
         keep_trailing_newline=True,
     )
     environment.filters["percent"] = lambda value, digits=2: f"{value:.{digits}%}"
-    figures = evaluation.figures
+    figures, alphabet = evaluation.figures, evaluation.alphabet
     by_step = sorted(evaluations, key=lambda each: each.info.global_step)
     scores = [(each.info.global_step, each.figures.total) for each in by_step]
     return environment.get_template("report.html").render(
@@ -46,9 +53,10 @@ def render_page(
         examples=examples,
         history=history,
         run=run,
-        alphabet=evaluation.dataset.spec.alphabet,
+        alphabet=alphabet,
         confusions=frequent_confusions(figures),
-        loss_chart=loss_chart(history, evaluation.info.global_step) if history else None,
+        loss_chart=loss_chart(thinned(history), evaluation.info.global_step) if history else None,
+        validation_chart=validation_chart(history, evaluation.info.global_step),
         accuracy_chart=accuracy_chart(scores) if len(scores) > 1 else None,
         length_chart=length_chart(figures),
         calibration_chart=calibration_chart(figures),

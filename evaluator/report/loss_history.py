@@ -1,4 +1,4 @@
-"""The training loss of the run that a checkpoint belongs to, from its metrics.jsonl; empty when there is none."""
+"""Loss and validations of the run that a checkpoint belongs to, from its metrics.jsonl; empty when there is none."""
 
 import json
 import math
@@ -20,25 +20,33 @@ class Point:
     step: int
     loss: float
     elapsed_s: float
+    valid_accuracy: float | None = None
+    "Exact match on the validation split after this step, where it was measured."
 
 
 def read_history(checkpoint: Path) -> Sequence[Point]:
-    """At most about `MAX_POINTS` points by ascending step, without incomplete lines and losses that are not finite."""
+    """All points by ascending step, without incomplete lines and losses that are not finite."""
     for run in runs_of(checkpoint):
         try:
             lines = run.metrics_file.read_text(errors="replace").splitlines()
         except OSError:
             continue
-        points = sorted(filter(None, map(_point, lines)), key=lambda point: point.step)
-        stride = math.ceil(len(points) / MAX_POINTS) or 1
-        return points[stride - 1 :: stride]
+        return sorted(filter(None, map(_point, lines)), key=lambda point: point.step)
     return []
+
+
+def thinned(points: Sequence[Point]) -> Sequence[Point]:
+    """At most about `MAX_POINTS` of them, the last one among these."""
+    stride = math.ceil(len(points) / MAX_POINTS) or 1
+    return points[::-1][::stride][::-1]
 
 
 def _point(line: str) -> Point | None:
     try:
         row: dict[str, Any] = json.loads(line)
-        point = Point(int(row["step"]), float(row["loss"]), float(row.get("elapsed_s", 0.0)))
+        accuracy = row.get("valid_accuracy")
+        elapsed_s, valid = float(row.get("elapsed_s", 0.0)), None if accuracy is None else float(accuracy)
+        point = Point(int(row["step"]), float(row["loss"]), elapsed_s, valid)
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return point if math.isfinite(point.loss) and math.isfinite(point.elapsed_s) else None

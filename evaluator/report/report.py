@@ -34,7 +34,7 @@ def write_report(
 
     evaluations: of every checkpoint; client: where the images of the worst errors come from.
     """
-    examples = error_examples(evaluation.figures.errors, evaluation.split, client)
+    examples = error_examples(evaluation.figures.errors, evaluation.split, evaluation.alphabet, client)
     history = read_history(evaluation.checkpoint)
     page = render_page(evaluation, evaluations, examples, history, configuration(evaluation))
     _write(folder / "timing.json", _json(_timing(evaluation)))

@@ -27,6 +27,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "character_error_rate": figures.character_error_rate,
         "loss": _finite(figures.loss),
         "fingerprint": evaluation.dataset.fingerprint,
+        "trained_fingerprint": evaluation.info.fingerprint,
         "checkpoint": str(evaluation.checkpoint),
     }
 

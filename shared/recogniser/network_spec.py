@@ -58,3 +58,11 @@ class NetworkSpec:
         if self.resized_width is not None:
             return self.resized_width // COLUMNS_PER_CONVOLUTION_FRAME
         return self.width // self.columns_per_frame
+
+    @property
+    def how_to_get_more_frames(self) -> str:
+        """For people whose labels are too long for the frames."""
+        smaller = [columns for columns in range(1, self.columns_per_frame) if self.width % columns == 0]
+        if not smaller:
+            return "use wider images"
+        return f"-o columns_per_frame={smaller[-1]} gives {self.width // smaller[-1]}"

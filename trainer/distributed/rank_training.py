@@ -36,7 +36,7 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
         if world.rank == 0:
             run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
-        events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.num_steps)
+        events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.last_step)
         with exported_metrics(trainer, _metrics_address(options, world.rank)) as address:
             if address:
                 events.write(EventKind.METRICS_ADDRESS, rank=world.rank, address=address)

@@ -22,11 +22,15 @@ def plan_slice(config: TrainerConfig, dataset: Dataset, world: World) -> RankSli
     return RankSlice(count=count, global_batch_size=global_batch_size, rank=world.rank, ranks=world.ranks)
 
 
-def check_resumable(info: CheckpointInfo, dataset: Dataset, rank_slice: RankSlice, path: Path) -> None:
-    """Raises `UsageError` when the steps after the checkpoint would not be those of the run that wrote it.
+def check_resumable(info: CheckpointInfo, dataset: Dataset, rank_slice: RankSlice, num_steps: int, path: Path) -> None:
+    """Raises `UsageError` when the steps after the checkpoint would not be those of the run that wrote it, or when the
+    checkpoint is past the `num_steps` asked for.
 
     The number of ranks may differ: the global batches do not depend on it.
     """
+    if info.global_step > num_steps:
+        done = f"{path} has done {info.global_step:,} steps already, more than the {num_steps:,} asked for"
+        raise UsageError(f"cannot resume: {done}; give --steps at least that many")
     for what, was, now in (
         ("fingerprint", info.fingerprint, dataset.fingerprint),
         ("train count", info.split_count, rank_slice.count),

@@ -28,7 +28,7 @@ def train(
         trainer.restore()
         run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         progress.set_data(client.dataset, access.target, SPLIT)
-        progress.begin(trainer.done, trainer.num_steps)
+        progress.begin(trainer.done, trainer.last_step)
         with stop_on_signal(trainer.stop) as received, exported_metrics(trainer, listen) as address:
             progress.show_metrics_address(0, address)
             summary = trainer.train()

@@ -13,9 +13,10 @@ import pytest
 
 from evaluator.cli import main
 from evaluator.evaluate import Evaluation
+from evaluator.report.charts import validation_chart
 from evaluator.report.error_examples import ErrorExample, error_examples, runs_of
 from evaluator.report.html_page import frequent_confusions, render_page
-from evaluator.report.loss_history import MAX_POINTS, Point, read_history
+from evaluator.report.loss_history import MAX_POINTS, Point, read_history, thinned
 from evaluator.report.report_json import configuration
 from evaluator.scores import EvaluatedBatch, PredictionError, ScoreAccumulator
 from shared.client import connect
@@ -132,8 +133,8 @@ def error_of(index: int, loss: float) -> PredictionError:
 def test_the_gallery_shows_the_highest_losses_with_the_images_of_the_service(setting: Setting) -> None:
     errors = [error_of(index, loss=float(index % 50)) for index in range(130)]
     with connect(setting.target) as client:
-        examples = error_examples(errors, "test", client)
-        assert error_examples([], "test", client) == []
+        examples = error_examples(errors, "test", "0123456789", client)
+        assert error_examples([], "test", "0123456789", client) == []
     assert [example.error.index for example in examples][:4] == [49, 99, 48, 98]
     assert len(examples) == 24
     assert len({example.image for example in examples}) == 24
@@ -150,10 +151,21 @@ def test_the_history_of_a_run_is_thinned_and_incomplete_lines_are_left_out(tmp_p
     rows = [json.dumps({"step": step, "loss": 1 / step, "elapsed_s": step}) for step in range(1, 2001)]
     rows[5:5] = ["{", "[]", '{"step": 3}', '{"step": 4, "loss": NaN}', '{"step": "x", "loss": 1}']
     (tmp_path / "metrics.jsonl").write_text("\n".join([*rows, '{"step": 2001, "lo']))
-    history = read_history(checkpoint)
+    assert len(read_history(checkpoint)) == 2000
+    history = thinned(read_history(checkpoint))
     assert len(history) == MAX_POINTS
     assert history[-1] == Point(2000, 1 / 2000, 2000.0)
     assert [point.step for point in history] == sorted(point.step for point in history)
+
+
+def test_every_validation_of_a_run_is_charted_and_fewer_than_two_are_not(tmp_path: Path) -> None:
+    valid = {500: 0.25, 1000: 0.75, 1500: 0.5}
+    rows = [{"step": step, "loss": 1.0, "valid_accuracy": valid.get(step)} for step in range(1, 2001)]
+    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    history = read_history(tmp_path / "checkpoints" / "warpctc-1-1.ckpt")
+    chart = validation_chart(history, 1000)
+    assert "Validation while training, 3 times: 75.00% at best, after 1,000 steps" in str(chart)
+    assert validation_chart(history[:600], 600) is None
 
 
 def test_reports_of_any_batch_size_are_the_same_bytes_and_seconds_stand_apart(
