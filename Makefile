@@ -7,11 +7,14 @@ TRAIN := $(VENV)/.train
 TEST := $(VENV)/.test
 FUZZ := $(VENV)/.fuzz
 PEER := .venv-peer
+PEER_CRNN := .venv-peer-crnn
 LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
+# The contract as it was released; made anew with a release: buf build -o proto/released.binpb
+CONTRACT := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos lock certs bench bench-peer resolve clean
+.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos sheets lock certs bench bench-peer bench-crnn resolve clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -57,12 +60,13 @@ fuzz: $(FUZZ) ## coverage-guided fuzzing of every decoder, ten minutes each
 compose-test: $(TEST) ## the images and docker-compose.yml against a real engine (DOCKER_HOST); prints image sizes
 	$(BIN)/python -m pytest -m compose -s tests/deploy
 
-check: $(TEST) ## lint, format, types, import walls, proto lint, stub drift
+check: $(TEST) ## lint, format, types, import walls, proto lint and breaks, stub drift
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/buf lint
+	$(BIN)/buf breaking --against $(CONTRACT)
 	$(MAKE) --no-print-directory protos
 	git diff --exit-code -- shared/pb
 	$(MAKE) --no-print-directory resolve
@@ -74,6 +78,9 @@ resolve: $(TEST) ## whether every lock file has wheels for Linux x86-64, Linux a
 	  $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
 	    --python-platform $$platform --target $(VENV)/resolve -r requirements/$$lock.txt || exit 1; \
 	done; done; echo "every lock file has wheels for: $(PLATFORMS)"
+
+sheets: $(TEST) ## the README's contact sheets of four specs; needs the Debian package fonts-wqy-microhei
+	$(BIN)/python -m tests.sheets
 
 # The -I mapping makes the stubs import each other as shared.pb...; no editing needed afterwards.
 protos: $(TEST) ## regenerate shared/pb from proto
@@ -108,5 +115,14 @@ $(PEER)/.ready: requirements/peer.txt
 bench-peer: $(TEST) $(PEER)/.ready ## streaming from shards against tf.data service, in turns
 	@$(BIN)/python -m tests.benchmarks.bench_peer --python $(PEER)/bin/python
 
+$(PEER_CRNN)/.ready: requirements/peer-crnn.txt
+	$(PYTHON) -m venv $(PEER_CRNN)
+	$(PEER_CRNN)/bin/pip install --quiet --disable-pip-version-check -r requirements/peer-crnn.txt
+	@touch $@
+
+bench-crnn: $(TEST) $(PEER_CRNN)/.ready ## other kinds of captchas: preset crnn against a CRNN in PyTorch, exact match and CPU time
+	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python --only-steps --kinds colours
+	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python
+
 clean: ## remove what make made
-	rm -rf $(VENV) $(PEER) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo
+	rm -rf $(VENV) $(PEER) $(PEER_CRNN) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo

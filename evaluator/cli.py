@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator import predict
+from shared.dataset.spec_options import add_font_option
 from shared.security.credentials import add_security_options
 from shared.system.command_line import CommandParser, positive
 from shared.system.signals import uninterrupted
@@ -40,7 +41,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
     )
     parser.add_argument(
-        "--ckpt", type=Path, required=True, metavar="FILE|RUN_DIR", help="a run means its newest checkpoint"
+        "--ckpt",
+        type=Path,
+        required=True,
+        metavar="RUN_DIR|FILE",
+        help="the newest checkpoint of a run, RUN/best.json for the best one on its validation split, or a .ckpt file",
     )
     parser.add_argument("--best", action="store_true", help="evaluate every checkpoint that the run has kept, "
                         "and report the one with the highest exact match")  # fmt: skip
@@ -58,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--min-accuracy", type=_fraction, metavar="X", help="exit code 1 when exact match is below, 0..1"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
+    add_font_option(parser, "where they are not where they were in training")
     add_security_options(parser)
     return parser
 

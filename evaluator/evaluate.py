@@ -1,15 +1,16 @@
 """One evaluation: its result, the checks before it, and the choice of the best of several.
 
-Note: a checkpoint is only ever evaluated on the data set it was trained on. Pixels of another renderer, seed, size or
-alphabet would give a figure that means nothing, so `check_dataset` refuses them.
+Note: a checkpoint may be evaluated on any data set whose characters it knows: of another seed, renderer, size or
+source. Images of another size are fitted as an import fits pictures, and the report names both data sets.
 """
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.scores import Coverage, EvaluatedBatch, Figures, ScoreAccumulator
+from shared.dataset.field_types import shown
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import ForeignDataset, UsageError
 from shared.protocol.request import MAX_BATCH_BYTES, MAX_BATCH_SIZE, count_of
@@ -31,17 +32,30 @@ class Evaluation:
     figures: Figures
 
     @property
+    def alphabet(self) -> str:
+        """The characters that the network knows."""
+        return self.info.dataset_spec().alphabet
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the network was trained on another data set."""
+        return self.info.fingerprint != self.dataset.fingerprint
+
+    @property
     def images_per_s(self) -> float:
         """Throughput of the pass."""
         return self.figures.total.samples / self.time_s
 
 
 def count_all(
-    batches: Iterable[EvaluatedBatch], dataset: Dataset, split: str, advance: Callable[[int], None]
+    batches: Iterable[EvaluatedBatch], dataset: Dataset, split: str, alphabet: str, advance: Callable[[int], None]
 ) -> tuple[Figures, float]:
-    """The figures of a split and the seconds they took; raises `DataLoss` unless every sample came exactly once."""
+    """The figures of a split and the seconds they took; raises `DataLoss` unless every sample came exactly once.
+
+    alphabet: the characters that the network knows, at least those of the data set.
+    """
     coverage = Coverage(split, count_of(dataset, split))
-    accumulator = ScoreAccumulator(dataset.spec.alphabet, dataset.spec.max_length)
+    accumulator = ScoreAccumulator(alphabet, dataset.spec.max_length)
     started = time.perf_counter()
     for batch in batches:
         coverage.add(batch.indices)
@@ -57,22 +71,35 @@ def best_of(evaluations: Sequence[Evaluation]) -> Evaluation:
 
 
 def check_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset) -> None:
-    """Raises `ForeignDataset` that names what differs when the checkpoint was not trained on this data set."""
+    """Raises `ForeignDataset` when the data set has characters that the network does not know."""
+    alphabet = info.dataset_spec().alphabet
+    if unknown := [character for character in dataset.spec.alphabet if character not in alphabet]:
+        shown = "".join(unknown[:20]) + (f"... ({len(unknown)} in all)" if len(unknown) > 20 else "")
+        problem = f"{checkpoint} does not know characters of this data set: {shown!r}"
+        solution = f"teach it: python -m trainer --init-from {checkpoint} --datagen TARGET"
+        raise ForeignDataset(f"{problem}; {solution}, or give --datagen a service of the data set it was trained on")
+
+
+def check_same_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset) -> None:
+    """Raises `ForeignDataset` that names what differs when the checkpoint was not trained on this data set.
+
+    For the embedded service, which nobody chose: without --datagen, figures are of the checkpoint's own data set.
+    """
     if info.fingerprint == dataset.fingerprint:
         return
     spec = info.dataset_spec()
-    trained, served = asdict(spec), asdict(dataset.spec)
+    trained, served = vars(spec), vars(dataset.spec)
     differing = [
-        f"{name} {trained[name]!r} (here {served[name]!r})" for name in trained if trained[name] != served[name]
+        f"{name} {shown(trained[name])} (here {shown(served[name])})"
+        for name in trained
+        if trained[name] != served[name]
     ]
     if differing:
-        problem, solution = f"another data set: {', '.join(differing)}", "give --datagen a service of that data set"
-        if spec == DatasetSpec(seed=spec.seed):
-            solution += ", or leave --datagen out to start one"
+        problem = f"another data set: {', '.join(differing)}"
     else:
         prints = f"fingerprint {info.fingerprint[:12]} (here {dataset.fingerprint[:12]})"
         problem = f"the same spec, drawn by another renderer: {prints}"
-        solution = "give --datagen a service that runs the versions it was trained with"
+    solution = "give --datagen a service of that data set, or of another one to evaluate it on that"
     raise ForeignDataset(f"{checkpoint} was trained on {problem}; {solution}")
 
 

@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_dataset, count_all
+from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_dataset, check_same_dataset, count_all
 from evaluator.report import terminal
 from evaluator.report.report import prepare_folder, write_report
 from evaluator.report.report_json import summary
 from evaluator.split_prediction import SplitPredictor
 from shared.client import DatasetClient, connect
+from shared.dataset.fonts import FontFiles
+from shared.dataset.spec import Dataset
+from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
 from shared.protocol.request import count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
@@ -42,13 +45,14 @@ def _evaluate_all(options: argparse.Namespace) -> tuple[Evaluation, Path | None]
     infos = {checkpoint: read_info(checkpoint) for checkpoint in checkpoints}
     newest = infos[checkpoints[-1]]
     set_device(options.device)
-    check_batch_size(options.batch_size, newest.dataset_spec())
     if options.report is not None:
         prepare_folder(options.report)
     with _service(options, newest) as access, connect(access.target, security=access.security) as client:
+        check = check_same_dataset if options.datagen is None else check_dataset
         for checkpoint, info in infos.items():
-            check_dataset(checkpoint, info, client.dataset)
+            check(checkpoint, info, client.dataset)
         count_of(client.dataset, options.split)
+        check_batch_size(options.batch_size, client.dataset.spec)
         evaluations = [_evaluate(checkpoint, info, client, options) for checkpoint, info in infos.items()]
         best = best_of(evaluations)
         page = options.report and write_report(best, evaluations, client, options.report)
@@ -67,11 +71,11 @@ def _evaluate(checkpoint: Path, info: CheckpointInfo, client: DatasetClient, opt
     _announce(checkpoint, info, client, options.split)
     count = client.dataset.counts[options.split]
     with uninterrupted():
-        predictor = SplitPredictor(checkpoint, info, options.device)
+        predictor = SplitPredictor(checkpoint, info, client.dataset.spec, options.device)
         predictor.warm_up()
     batches = predictor.predict_split(client, options.split, min(options.batch_size, count))
     with progress(options.split, count, "samples") as advance:
-        figures, time_s = count_all(batches, client.dataset, options.split, advance)
+        figures, time_s = count_all(batches, client.dataset, options.split, info.dataset_spec().alphabet, advance)
     return Evaluation(
         checkpoint=checkpoint,
         info=info,
@@ -91,18 +95,37 @@ def _service(options: argparse.Namespace, info: CheckpointInfo) -> Iterator[Acce
         yield Access(options.datagen, security)
         return
     counts = {"train": info.split_count, "test": TEST_COUNT}
-    with embedded_service(counts, seed=info.dataset_spec().seed) as target:
+    with embedded_service(counts, _render_spec(info, options.fonts)) as target:
         yield Access(target)
+
+
+def _render_spec(info: CheckpointInfo, fonts: list[Path]) -> RenderSpec:
+    """The data set trained on; its fonts are those given, or where they were when the run began."""
+    spec, given = info.dataset_spec(), FontFiles.read(fonts)
+    if spec.is_imported:
+        raise UsageError("the checkpoint was trained on imported pictures; give --datagen a service of them")
+    noted = FontFiles.read([Path(path) for path in info.fonts.values() if Path(path).is_file()])
+    return RenderSpec.of(spec, given | noted)
 
 
 def _announce(checkpoint: Path, info: CheckpointInfo, client: DatasetClient, split: str) -> None:
     count, fingerprint = client.dataset.counts[split], client.dataset.fingerprint[:12]
     print(
         f"evaluating {checkpoint} (epoch {info.epoch}, step {info.global_step:,})\n"
-        f"on {count:,} {split} samples, fingerprint {fingerprint}",
+        f"on {count:,} {split} samples, fingerprint {fingerprint}{_other_dataset(info, client.dataset)}",
         file=sys.stderr,
         flush=True,
     )
+
+
+def _other_dataset(info: CheckpointInfo, dataset: Dataset) -> str:
+    """What differs from the data set trained on, in words; empty when it is the same."""
+    if info.fingerprint == dataset.fingerprint:
+        return ""
+    trained, served = info.dataset_spec(), dataset.spec
+    sizes = (f"{spec.width}x{spec.height}" for spec in (served, trained))
+    fitted = "" if served.image_shape == trained.image_shape else ", images fitted from {} to {}".format(*sizes)
+    return f"; trained on fingerprint {info.fingerprint[:12]}{fitted}"
 
 
 def _check_gate(evaluation: Evaluation, min_accuracy: float | None) -> int:

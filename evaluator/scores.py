@@ -5,6 +5,7 @@ last bit, on how samples were batched or in which order they came: sums are exac
 """
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -21,6 +22,10 @@ NUM_BINS = 10
 NUM_RIGHT = 12
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 "Indices times this, modulo 2^64, are spread evenly (Knuth, The Art of Computer Programming 3, 6.4)."
+MAX_CONFUSED = 128
+"The confusion matrix of a larger alphabet is of some of its characters."
+NUM_CONFUSED = 40
+"That many."
 _Z95 = NormalDist().inv_cdf(0.975)
 
 
@@ -92,8 +97,11 @@ class Figures:
     "Insertions, deletions and substitutions per character of the truths."
     loss: float
     "Mean CTC loss per sample."
+    confused: str
+    "The characters of `confusion`: all of the alphabet, or of a large one those in most errors, in its order."
     confusion: NDArray[np.int64]
-    "[classes, classes]: truth by prediction; the last row counts insertions, the last column deletions."
+    """[n + 1, n + 1] for n characters: truth by prediction; the last row counts insertions, the last column deletions.
+    What happened to other characters is not in it."""
     calibration: list[ConfidenceBin]
     "By ascending confidence; bins that hold samples."
     calibration_error: float
@@ -133,10 +141,10 @@ class ScoreAccumulator:
     """Collects evaluated batches and computes the figures of all of them."""
 
     def __init__(self, alphabet: str, max_length: int) -> None:
-        self._class_of = {character: number for number, character in enumerate(alphabet)} | {"": len(alphabet)}
+        self._alphabet = alphabet
         self._samples = np.zeros(max_length + 1, np.int64)
         self._correct = np.zeros(max_length + 1, np.int64)
-        self._confusion = np.zeros((len(alphabet) + 1, len(alphabet) + 1), np.int64)
+        self._pairs: Counter[tuple[str, str]] = Counter()
         self._losses: list[NDArray[np.float32]] = []
         self._confidences: list[NDArray[np.float64]] = []
         self._is_correct: list[NDArray[np.bool_]] = []
@@ -163,14 +171,16 @@ class ScoreAccumulator:
         samples = int(self._samples.sum())
         bins = self._bins()
         gaps = [each.score.samples * abs(each.mean_confidence - each.score.accuracy) for each in bins]
-        characters = int(self._confusion[:-1].sum())
-        edits = int(self._confusion.sum() - np.trace(self._confusion))
+        characters = sum(times for (truth, _), times in self._pairs.items() if truth)
+        edits = sum(times for (truth, prediction), times in self._pairs.items() if truth != prediction)
+        confused = self._confused()
         return Figures(
             total=Score(samples, int(self._correct.sum())),
             by_length=self._by_length(),
             character_error_rate=edits / characters,
             loss=math.fsum(np.concatenate(self._losses)) / samples,
-            confusion=self._confusion.copy(),
+            confused=confused,
+            confusion=self._confusion(confused),
             calibration=bins,
             calibration_error=sum(gaps) / samples,
             errors=sorted(self._errors, key=lambda error: error.index),
@@ -188,8 +198,22 @@ class ScoreAccumulator:
     def _add_alignment(self, truth: str, prediction: str) -> None:
         # Most predictions are right, and an alignment of equal texts needs no search.
         pairs = zip(truth, prediction, strict=True) if truth == prediction else align(truth, prediction)
-        for left, right in pairs:
-            self._confusion[self._class_of[left], self._class_of[right]] += 1
+        self._pairs.update(pairs)
+
+    def _confused(self) -> str:
+        if len(self._alphabet) <= MAX_CONFUSED:
+            return self._alphabet
+        errors: Counter[str] = Counter()
+        for (truth, prediction), times in self._pairs.items():
+            if truth != prediction:
+                errors.update({truth: times, prediction: times})
+        place = {character: number for number, character in enumerate(self._alphabet)}
+        chosen = sorted((errors.keys() or place.keys()) - {""}, key=lambda one: (-errors[one], place[one]))
+        return "".join(sorted(chosen[:NUM_CONFUSED], key=place.__getitem__))
+
+    def _confusion(self, characters: str) -> NDArray[np.int64]:
+        names = [*characters, ""]
+        return np.array([[self._pairs[truth, prediction] for prediction in names] for truth in names], np.int64)
 
     def _by_length(self) -> dict[int, Score]:
         lengths = np.flatnonzero(self._samples)

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from datagen_server.cli import build_parser
-from datagen_server.shards.record import header_of, is_intact
+from datagen_server.shards.record import is_intact, layout_of
 from datagen_server.sources.rendered_source import RenderedSource
+from shared.dataset.spec import DatasetSpec
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.codec import Codec, decode, encode
 from shared.protocol.messages import CODEC_OF, CODECS
@@ -63,9 +64,9 @@ def test_every_file_of_a_recipe_exists_and_holds_the_names_it_gives(recipe: str,
 @pytest.mark.parametrize("codec", Codec)
 def test_a_codec_works_everywhere_once_it_is_in_the_proto_and_in_the_table(codec: Codec) -> None:
     image = np.arange(16 * 16 * 3, dtype=np.uint8).reshape(16, 16, 3)
-    label, payload = np.zeros(4, np.uint8), encode(image, codec)
+    layout, payload = layout_of(DatasetSpec()), encode(image, codec)
     assert np.array_equal(decode([payload], codec, (16, 16, 3))[0], image)
-    header = header_of(1, 7, codec, label, payload)
+    header = layout.header(1, 7, codec, bytes(4), payload)
     assert is_intact(1, 7, codec, memoryview(header), memoryview(payload))
     assert CODEC_OF[CODECS[codec]] is codec
     assert codec in RenderedSource.codecs
@@ -75,3 +76,10 @@ def test_a_codec_works_everywhere_once_it_is_in_the_proto_and_in_the_table(codec
 
 def test_the_proto_and_the_table_have_the_same_codecs() -> None:
     assert set(CODECS.values()) == set(pb.Codec.values()) - {pb.CODEC_UNSPECIFIED}
+
+
+def test_every_file_that_answers_a_question_is_there() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text().partition("## Where is ...?")[2].partition("\n## ")[0]
+    files = re.findall(r"^\| .+ \| `(.+)` \|$", table, re.MULTILINE)
+    assert len(files) >= 40
+    assert [file for file in files if not (ROOT / file).is_file()] == []

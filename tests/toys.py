@@ -57,10 +57,10 @@ class ToySource:
 
 def toy_samples(
     spec: DatasetSpec, split: str, indices: NDArray[np.uint64]
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Images uint8 [n, height, width, 3] and labels uint8 [n, max_length] of the toy data set."""
+) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Images uint8 [n, height, width, 3] and labels uint16 [n, max_length] of the toy data set."""
     images = np.empty((len(indices), *spec.image_shape), np.uint8)
-    labels = np.full((len(indices), spec.max_length), spec.blank, np.uint8)
+    labels = np.full((len(indices), spec.max_length), spec.blank, np.uint16)
     for image, label, index in zip(images, labels, indices.tolist(), strict=True):
         key = sample_key(spec.seed, split, index)
         image[:] = np.resize(np.frombuffer(key.to_bytes(32, "little"), np.uint8), spec.image_shape)

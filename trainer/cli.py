@@ -9,7 +9,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from shared.client import connect
+from shared.dataset.spec_options import RenderSpec, add_spec_options, given_spec_options, spec_of
 from shared.errors import UsageError
+from shared.recogniser.checkpoint_info import find_checkpoint
 from shared.security.credentials import Access, add_security_options, security_of
 from shared.system.command_line import CommandParser
 from shared.system.embedded_service import embedded_service
@@ -33,9 +35,13 @@ examples:
   python -m trainer --datagen 10.0.0.5:50051              train from a service that runs elsewhere
   python -m trainer --datagen datagen:50051 --tls-ca certs/ca.pem --token-file certs/token
   python -m trainer --run-dir run --resume                continue from the newest checkpoint
+  python -m trainer --run-dir run --resume --steps 6000   train a finished run for longer
+  python -m trainer --run-dir mine --datagen mine:50051 --init-from run -o augment=light
   python -m trainer --ranks 2                             two processes on this host, each with half of every batch
   python -m trainer --device ascend --rank-table rank_table.json
   python -m trainer --steps 200 -o batch_size=32          fewer steps, smaller batches
+  python -m trainer -o max_captcha_digits=6 -o captcha_width=200
+  python -m trainer --alphabet alphanumeric --min-length 5 --max-length 6 --width 200 --font A.ttf B.ttf
 """
 
 
@@ -77,6 +83,7 @@ def _train_on_ranks(
     """As one process per rank of this host; the summary, and the signals that stopped it."""
     with connect(access.target, security=access.security) as client:
         dataset = client.dataset
+    config = config.for_dataset(dataset.spec)
     plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
     progress.set_data(dataset, access.target, SPLIT)
     with stop_on_signal(launcher.stop) as received:
@@ -107,11 +114,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--datagen", metavar="TARGET", help="host:port of the service, or several joined by commas; "
                         "default: start one and stop it at the end")  # fmt: skip
     parser.add_argument("--run-dir", type=Path, default=Path("run"), metavar="DIR", help="default: %(default)s")
-    parser.add_argument("--resume", action="store_true", help="continue the run in --run-dir")
+    parser.add_argument(
+        "--resume", action="store_true", help="continue the run in --run-dir; with --steps or --epochs past its end"
+    )
+    parser.add_argument("--init-from", type=Path, metavar="FILE|RUN_DIR", help="start with the weights of another "
+                        "run, where they fit: those of characters by character, for any alphabet")  # fmt: skip
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--epochs", type=int, metavar="N", help="the same as -o epoch_size=N")
     length.add_argument("--steps", type=int, metavar="N", help="the same as -o steps=N")
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
+    add_spec_options(parser)
     add_metrics_options(parser)
     add_security_options(parser)
     return parser
@@ -137,11 +149,22 @@ def _open_run(options: argparse.Namespace, placement: Placement | None) -> tuple
         overrides.append(f"steps={options.steps}")
     run = RunDir(options.run_dir)
     if options.resume:
+        if options.init_from is not None:
+            raise UsageError("--init-from is for a new run; a resumed run has its own weights")
         return run, run.reopen(options.config, overrides)
     if placement is None or placement.node == 0:
         run.check_new()  # On several hosts with one directory, the first one may be there already.
     ranks = placement.ranks if placement is not None else 1
-    return run, load_config(PRESETS[options.preset], options.config, overrides).for_ranks(ranks)
+    config = load_config(PRESETS[options.preset], options.config, overrides).for_ranks(ranks)
+    return run, _with_initial_checkpoint(config, options.init_from)
+
+
+def _with_initial_checkpoint(config: TrainerConfig, init_from: Path | None) -> TrainerConfig:
+    """Names the file itself: a run directory may have a newer checkpoint by the time this run is resumed."""
+    source = init_from or (Path(config.init_from) if config.init_from is not None else None)
+    if source is None:
+        return config
+    return config.model_copy(update={"init_from": str(find_checkpoint(source).resolve())})
 
 
 @contextmanager
@@ -151,8 +174,25 @@ def _service(
     """Where to read from, and the options of the pages with the address of the service's own, as far as known."""
     security = security_of(options, options.datagen)
     if options.datagen is not None:
+        if given := given_spec_options(options):
+            raise UsageError(f"{', '.join(given)}: the service at --datagen says what its data set is; leave it out")
         yield Access(options.datagen, security), pages
         return
-    counts, addresses = {"train": config.train_samples, "test": 10_000}, [pages.service_page]
-    with embedded_service(counts, on_page=None if pages.listen is None else addresses.append) as embedded:
+    render_spec = _render_spec(options, config)
+    addresses = [pages.service_page]
+    counts = {"train": config.train_samples, "valid": config.validate_samples, "test": 10_000}
+    on_page = None if pages.listen is None else addresses.append
+    with embedded_service(counts, render_spec, on_page=on_page) as embedded:
+        if not options.resume:
+            RunDir(options.run_dir).write_spec(render_spec)
         yield Access(embedded), replace(pages, service_page=pages.service_page or addresses[-1])
+
+
+def _render_spec(options: argparse.Namespace, config: TrainerConfig) -> RenderSpec:
+    """What the embedded service renders: as the options say, or as the run did that is resumed."""
+    noted = RunDir(options.run_dir).spec_file
+    if options.resume and not options.spec and noted.is_file():
+        options.spec = noted
+    render_spec = spec_of(options, config.spec_values())
+    config.for_dataset(render_spec.spec)
+    return render_spec

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from shared.dataset.spec import MAX_LENGTH, DatasetSpec
 from shared.errors import UsageError
 from shared.protocol.codec import Codec
+
+_IN_SPEC = {"max_captcha_digits": "max_length", "captcha_width": "width", "captcha_height": "height"}
 
 
 class TrainerConfig(BaseModel):
@@ -22,12 +25,12 @@ class TrainerConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
-    max_captcha_digits: int = Field(4, ge=1, le=16)
-    """Most characters in an image; must be the data set's."""
-    captcha_width: int = Field(160, ge=16, le=1024)
-    """Pixels; must be the data set's."""
-    captcha_height: int = Field(64, ge=16, le=1024)
-    """Pixels; must be the data set's."""
+    max_captcha_digits: int | None = Field(None, ge=1, le=MAX_LENGTH)
+    """Most characters in an image; null: the data set's. The embedded service renders what is given here."""
+    captcha_width: int | None = Field(None, ge=16, le=1024)
+    """Pixels; null: the data set's."""
+    captcha_height: int | None = Field(None, ge=16, le=1024)
+    """Pixels; null: the data set's."""
     batch_size: int = Field(64, ge=1, le=4096)
     """Samples per rank and step."""
     epoch_size: int = Field(1, ge=1)
@@ -43,7 +46,7 @@ class TrainerConfig(BaseModel):
     save_checkpoint_steps: int = Field(500, ge=1)
     """Steps between checkpoints; one more is written after the last step."""
     keep_checkpoint_max: int = Field(30, ge=1)
-    """How many checkpoints are kept: the newest ones."""
+    """How many checkpoints are kept: the newest ones, and the best one besides."""
     save_checkpoint_path: str = Field("checkpoints", min_length=1)
     """A folder, relative to the run directory."""
 
@@ -70,14 +73,30 @@ class TrainerConfig(BaseModel):
     """Gradients with a larger global norm are scaled down to it."""
     clip_each_rank: bool = False
     """Whether each rank clips its own gradients before the mean over ranks; otherwise the mean is clipped."""
+    features: Literal["columns", "convolution"] = "columns"
+    """Input of the LSTM per time step: raw image columns, or the output of four convolutions over the image, resized to
+    32 rows and in colour."""
     columns_per_frame: int = Field(4, ge=1)
-    """Image columns read in one time step."""
-    second_layer: Literal["forward", "backward"] = "backward"
-    """The direction in which the second LSTM layer reads."""
+    """Raw image columns read in one time step."""
+    second_layer: Literal["forward", "backward", "parallel"] = "backward"
+    """The direction in which the second LSTM layer reads; parallel: backward, beside the first layer, not after it."""
     pixels: Literal["ink", "colour"] = "ink"
-    """The network's input per pixel: its amount of ink, or its three colours, normalised as published."""
-    initial_weights: Literal["orthogonal", "uniform"] = "orthogonal"
-    """How initial weights are drawn; uniform as published."""
+    """Input per pixel with raw columns: its amount of ink, or its three colours, normalised as published."""
+    initial_weights: Literal["orthogonal", "uniform", "small"] = "orthogonal"
+    """How initial weights are drawn; uniform as published; small: uniform too, but the classifier's of either sign."""
+    init_from: str | None = None
+    """A checkpoint whose weights the run starts with, where they fit; --init-from sets it."""
+    freeze: tuple[str, ...] = ()
+    """Parts of the network that are not trained, joined by commas: how the names of their parameters begin."""
+    augment: Literal["none", "light", "strong"] = "none"
+    """How much training images are altered, anew in every epoch. For small data sets."""
+    validate_steps: int | None = Field(500, ge=1)
+    """Steps between validations on the split `valid`, and one more after the last step; null: none. A data set
+    without that split is not validated."""
+    validate_samples: int = Field(1000, ge=1)
+    """At most so many samples of the split are used, always the first ones."""
+    early_stop_patience: int | None = Field(None, ge=1)
+    """The run ends after so many validations in a row without a higher accuracy; null: it takes all its steps."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
     tensorboard: bool = False
@@ -89,9 +108,30 @@ class TrainerConfig(BaseModel):
     train_samples: int = Field(192_000, ge=1, le=2**48)
     """Size of the train split of the embedded service; unused with --datagen. The default: one epoch of 3,000 steps."""
 
+    @field_validator("freeze", mode="before")
+    @classmethod
+    def _split_at_commas(cls, value: Any) -> Any:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
     def for_ranks(self, ranks: int) -> Self:
         """With the global batch size for `ranks` ranks filled in; a run resumed on another number of ranks keeps it."""
         return self.model_copy(update={"global_batch_size": self.global_batch_size or self.batch_size * ranks})
+
+    def spec_values(self) -> dict[str, int]:
+        """What these keys say of a data set, by the names of `DatasetSpec`."""
+        values = {name: getattr(self, key) for key, name in _IN_SPEC.items()}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def for_dataset(self, spec: DatasetSpec) -> Self:
+        """With the data set's values for the keys that nobody gave; `UsageError` names all that contradict it."""
+        facts = {key: getattr(spec, name) for key, name in _IN_SPEC.items()}
+        given = {key: getattr(self, key) for key in facts if getattr(self, key) is not None}
+        wrong = [
+            f"{key} {value} (the data set's is {facts[key]})" for key, value in given.items() if value != facts[key]
+        ]
+        if wrong:
+            raise UsageError(f"configuration and data set differ: {', '.join(wrong)}; leave such keys out")
+        return self.model_copy(update=facts)
 
     def digest(self) -> str:
         """SHA-256 over all keys and values."""
@@ -119,7 +159,16 @@ _ZOO: Mapping[str, Any] = {
     "pixels": "colour",
     "initial_weights": "uniform",
 }
-PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "zoo": _ZOO}
+_CRNN: Mapping[str, Any] = {
+    # For captchas of any kind.
+    "features": "convolution",
+    "hidden_size": 128,
+    "second_layer": "parallel",
+    "initial_weights": "small",
+    "learning_rate": 0.003,
+    "clip_norm": 20.0,
+}
+PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "crnn": _CRNN, "zoo": _ZOO}
 
 
 def load_config(preset: Mapping[str, Any], file: Path | None, overrides: Iterable[str]) -> TrainerConfig:

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from shared.dataset.spec import DatasetSpec
+from shared.dataset.spec_options import RenderSpec
 from shared.errors import StreamingError
 from shared.system.command_line import CommandParser, positive, run
 from shared.system.embedded_service import embedded_service
@@ -32,7 +34,7 @@ def main(argv: Sequence[str]) -> int:
     overrides = [part for override in options.overrides for part in ("-o", override)]
     shutil.rmtree(out, ignore_errors=True)
     counts = {"train": config.train_samples, "test": options.test_samples}
-    with embedded_service(counts=counts) as target:
+    with embedded_service(counts, RenderSpec(DatasetSpec.from_mapping(config.spec_values()))) as target:
         trained = _json_of("trainer", "--datagen", target, "--run-dir", str(out / "run"), *overrides)
         evaluated = _json_of(
             "evaluator", "--datagen", target, "--ckpt", str(out / "run"), "--report", str(out / "report")

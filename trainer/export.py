@@ -1,8 +1,9 @@
-"""`python -m trainer.export`: writes a trained network as one MINDIR file, for MindSpore and MindSpore Lite.
+"""`python -m trainer.export`: writes a trained network as one file: MINDIR for MindSpore and MindSpore Lite, or ONNX.
 
 To run it, nothing of this project is needed. It takes images as the service sends them, uint8 [n, height, width, 3] RGB
 with any n, and gives logits float32 [frames, n, classes], the blank last. Note: MindSpore writes the operators of the
-device it exports on, so a file for Ascend is exported with `--device ascend` (by the documents; not run on a device).
+device it exports on, so a MINDIR for Ascend is exported with `--device ascend` (by the documents; not run on a
+device). An ONNX file is the same for every device.
 """
 
 import argparse
@@ -17,9 +18,10 @@ from shared.system.signals import uninterrupted
 _EXAMPLES = """\
 examples:
   python -m trainer.export --ckpt run --out captcha.mindir                  the newest checkpoint of a run
-  python -m trainer.export --ckpt run/checkpoints/warpctc-1-500.ckpt --out captcha.mindir
+  python -m trainer.export --ckpt run/best.json --out captcha.onnx          the best one, for onnxruntime and others
 
-to load it again:
+to load them again:
+  python -m evaluator predict captcha.png --ckpt captcha.onnx
   graph = mindspore.nn.GraphCell(mindspore.load("captcha.mindir"))
   logits = graph(mindspore.Tensor(images))                                  uint8 [n, height, width, 3]
 """
@@ -31,25 +33,32 @@ def main(argv: Sequence[str]) -> int:
     _check_out(options.out)  # Before the work, not after it.
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
     with uninterrupted():
-        from trainer.mindir import export_mindir
+        from trainer.export_formats import export_mindir, export_onnx
 
-        written = export_mindir(options.ckpt, options.out, options.device)
+        export = export_onnx if options.out.suffix == ".onnx" else export_mindir
+        written = export(options.ckpt, options.out, options.device)
     if options.json:
         print(json.dumps(written))
     else:
         shapes = f"uint8 {written['input_shape']} -> float32 {written['output_shape']}".replace("None", "n")
-        print(f"{written['mindir']}  {written['size_bytes']:,} bytes  {shapes}")
+        print(f"{written['file']}  {written['size_bytes']:,} bytes  {shapes}")
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = CommandParser(
-        "python -m trainer.export", description="Writes a trained network as a MINDIR file.", epilog=_EXAMPLES
+        "python -m trainer.export", description="Writes a trained network as a MINDIR or ONNX file.", epilog=_EXAMPLES
     )
     parser.add_argument(
-        "--ckpt", type=Path, required=True, metavar="FILE|RUN_DIR", help="a run means its newest checkpoint"
+        "--ckpt",
+        type=Path,
+        required=True,
+        metavar="FILE|RUN_DIR",
+        help="a run means its newest checkpoint, RUN/best.json its best",
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.mindir", help="replaced if it is there")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FILE.mindir|FILE.onnx", help="replaced if it is there"
+    )
     parser.add_argument("--device", choices=("cpu", "gpu", "ascend"), default="cpu", help="what the file is for; gpu "
                         "and ascend follow their documents and were not run on a device")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print what was written as one JSON object")
@@ -58,8 +67,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _check_out(out: Path) -> None:
     """Raises `UsageError` when nothing can be written there."""
-    if out.suffix != ".mindir":
-        raise UsageError(f"--out must end with .mindir, got {out}")
+    if out.suffix not in (".mindir", ".onnx"):
+        raise UsageError(f"--out must end with .mindir or .onnx, got {out}")
     if out.is_dir():
         raise UsageError(f"--out must be a file, but {out} is a folder")
     if not out.absolute().parent.is_dir():

@@ -13,7 +13,7 @@ def next_command(options: argparse.Namespace, argv: Sequence[str], summary: Summ
     """Evaluates a finished run on the service it was trained on; continues a stopped one; empty without checkpoint."""
     if not summary.checkpoint:
         return ""
-    if summary.steps < summary.num_steps:
+    if summary.steps < summary.num_steps and not summary.stopped_early:
         resume = [] if "--resume" in argv else ["--resume"]
         return shlex.join([python_name(), "-m", "trainer", *argv, *resume])
     command = [python_name(), "-m", "evaluator", "--ckpt", summary.checkpoint]

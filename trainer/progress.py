@@ -79,12 +79,14 @@ class TrainingProgress:
             task = self._bar.task_ids[0]
             self._bar.update(task, completed=row.step, description=description, figures=figures, left=self._left())
             return
+        valid = (f"valid {row.valid_accuracy:.2%}",) if row.valid_accuracy is not None else ()
         parts = (
             f"step {row.step:>6,}/{self._num_steps:,}",
             f"loss {row.loss:8.4f}",
             f"{row.images_per_s:5,.0f} images/s",
             f"wait {waited:>5}",
             f"{self._left() or '--:--'} left",
+            *valid,
         )
         print("  ".join(parts), file=sys.stderr, flush=True)
 
@@ -93,11 +95,14 @@ class TrainingProgress:
         if self._bar is not None:
             self._bar.stop()
         done = "trained" if summary.steps == summary.num_steps else "stopped after"
+        done = "stopped early, after" if summary.stopped_early else done
         waited = f"waited for data {_waited(summary.rank_wait_shares)} of the time"
         rate = f": {summary.images_per_s:,.0f} images/s, {waited}"
         print(f"{done} {summary.steps:,} steps in {summary.train_s:,.0f} s{rate if summary.images_per_s else ''}")
         print(f"checkpoint  {summary.checkpoint or 'none, as save_checkpoint asks'}")
         print(f"weights     {summary.weights_digest}")
+        if summary.valid_accuracy is not None:
+            print(f"validation  {summary.valid_accuracy:.2%} at best, after {summary.best_step:,} steps (best.json)")
         if next_command:
             print(f"next        {next_command}")
 

@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from shared.dataset.spec_file import dump_spec, read_spec_file
+from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
-from shared.recogniser.checkpoint_info import list_checkpoints
+from shared.recogniser.checkpoint_info import BestCheckpoint, list_checkpoints
 from shared.recogniser.run_layout import RunLayout
 from shared.system.atomic_file import write_atomic
 from trainer.config import TrainerConfig, dump_config, load_config
+
+_END_KEYS = "steps", "epoch_size", "early_stop_patience"
+"When a run ends: a resumed run may have another end."
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,8 @@ class MetricsRow:
     "Training time until here, over all restarts."
     rank_wait_shares: list[float]
     "One per rank: a rank without data makes all others wait, but only its own share shows it."
+    valid_accuracy: float | None = None
+    "Exact match on the validation split, where it was measured after this step."
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,12 @@ class Summary:
     checkpoint: str
     "The newest; empty when none was asked for."
     weights_digest: str
+    stopped_early: bool = False
+    "Whether the run ended because validations did not get better."
+    best_step: int | None = None
+    "Steps done at the best validation, whose checkpoint RUN/best.json names; None without validation."
+    valid_accuracy: float | None = None
+    "Of the best validation."
 
 
 class RunDir(RunLayout):
@@ -69,30 +82,51 @@ class RunDir(RunLayout):
         except OSError as error:
             raise self.write_error(error) from error
 
+    def write_spec(self, render_spec: RenderSpec) -> None:
+        """Notes what the run's own service renders, so that resuming and evaluating can render it again."""
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.spec_file, dump_spec(render_spec.spec, render_spec.font_files))
+        except OSError as error:
+            raise self.write_error(error) from error
+
+    def font_paths(self) -> dict[str, str]:
+        """Where the fonts of the run's own service are, by SHA-256."""
+        if not self.spec_file.is_file():
+            return {}
+        _, files = read_spec_file(self.spec_file)
+        return {file.font.sha256: str(file.path) for file in files.files}
+
     def write_error(self, error: OSError) -> UsageError:
         """The error to raise when the directory cannot be written."""
         return UsageError(f"cannot write the run directory {self.path}: {error.strerror}")
 
     def reopen(self, file: Path | None, overrides: Sequence[str]) -> TrainerConfig:
-        """The configuration of the run to resume; keys that are given again must have the same value."""
+        """The configuration of the run to resume; keys given again must have the same value, but for its end."""
         if not self.config_file.is_file():
             raise UsageError(f"nothing to resume in {self.path}: it has no config.yaml; start without --resume")
         saved = load_config({}, self.config_file, ())
         asked = load_config(saved.model_dump(mode="json"), file, overrides)
         for key in TrainerConfig.model_fields:
             before, now = getattr(saved, key), getattr(asked, key)
-            if before != now:
+            if before != now and key not in _END_KEYS:
                 raise UsageError(f"--resume cannot change {key} from {before} to {now}; start a new --run-dir for that")
-        return saved
+        return asked
 
     def checkpoint_folder(self, config: TrainerConfig) -> Path:
         """Where the checkpoints of this run lie."""
         return self.path / config.save_checkpoint_path
 
-    def newest_checkpoint(self, config: TrainerConfig) -> Path | None:
-        """The one to resume from, if there is one."""
-        found = list_checkpoints(self.checkpoint_folder(config))
-        return found[-1] if found else None
+    def checkpoints(self, config: TrainerConfig) -> list[Path]:
+        """The finished ones, oldest first."""
+        return list_checkpoints(self.checkpoint_folder(config))
+
+    def write_best(self, best: BestCheckpoint | None) -> None:
+        """Writes or, without a best one, removes best.json."""
+        if best is None:
+            self.best_file.unlink(missing_ok=True)
+        else:
+            write_atomic(self.best_file, json.dumps(asdict(best), indent=2) + "\n")
 
     def cut_metrics(self, step: int) -> None:
         """Removes the lines after `step`, which a resumed run will write again."""

@@ -6,12 +6,12 @@ import time
 from contextlib import AbstractContextManager
 from functools import partial
 
-from datagen_server.commands.open_source import counts_of
+from datagen_server.commands.open_source import counts_of, drawable_spec_of
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import Materialized, materialize, part_of
 from datagen_server.workers.executors import Workers, dask_workers, process_workers
-from shared.dataset.spec import Dataset, DatasetSpec
+from shared.dataset.spec import Dataset
 from shared.errors import UsageError
 from shared.protocol.codec import Codec
 from shared.system.command_line import progress
@@ -20,13 +20,15 @@ from shared.system.cpu_limit import num_cores
 
 def run(options: argparse.Namespace) -> int:
     """Writes shards; prints what there is now and what is missing."""
-    spec = DatasetSpec(seed=options.seed)
-    dataset = Dataset(spec=spec, counts=counts_of(options.counts), fingerprint=fingerprint(spec))
+    render_spec = drawable_spec_of(options)
+    spec, font_files = render_spec.spec, render_spec.font_files
+    dataset = Dataset(spec=spec, counts=counts_of(options.counts), fingerprint=fingerprint(spec, font_files))
     plan = Plan(dataset=dataset, codec=Codec(options.codec), shard_size=options.shard_size)
     part = part_of(plan, options.splits, options.shard_range)
     workers = _workers(options)
     started = time.monotonic()
-    done = materialize(options.out, plan, part, lambda: workers, partial(progress, "materialize", unit="samples"))
+    open_progress = partial(progress, "materialize", unit="samples")
+    done = materialize(options.out, plan, part, lambda: workers, open_progress, font_files)
     if options.json:
         print(json.dumps(_as_json(done, time.monotonic() - started)))
     else:

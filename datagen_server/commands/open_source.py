@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from datagen_server.rendering.font_check import check_drawable
 from datagen_server.shards.manifest import MANIFEST_NAME
 from datagen_server.sources.ocr_lmdb_source import OcrLmdbSource, ocr_lmdb_splits
 from datagen_server.sources.rendered_source import RenderedSource
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.shard_source import ShardSource
-from shared.dataset.spec import DEFAULT_COUNTS, DatasetSpec
+from shared.dataset.fonts import NO_FONTS, FontFiles
+from shared.dataset.spec import DEFAULT_COUNTS
+from shared.dataset.spec_options import RenderSpec, check_no_spec_options, spec_of
 from shared.errors import UsageError
 from shared.system.cpu_limit import num_cores
 
@@ -31,9 +34,19 @@ def open_source(options: argparse.Namespace, num_workers: int | None = None) -> 
         source.close()
 
 
-def open_stored(directory: Path) -> SampleSource:
-    """The source of a directory of shards, or of OCR LMDBs; raises `UsageError` when it is neither."""
-    return OcrLmdbSource(directory) if ocr_lmdb_splits(directory) else ShardSource(directory)
+def open_stored(directory: Path, font_files: FontFiles = NO_FONTS) -> SampleSource:
+    """The source of a directory of shards, or of OCR LMDBs; raises `UsageError` when it is neither.
+
+    font_files: of the spec's fonts, to render damaged records again.
+    """
+    return OcrLmdbSource(directory) if ocr_lmdb_splits(directory) else ShardSource(directory, font_files=font_files)
+
+
+def drawable_spec_of(options: argparse.Namespace) -> RenderSpec:
+    """The spec that the options describe; raises `UsageError` for one that cannot be, or cannot be drawn."""
+    render_spec = spec_of(options)
+    check_drawable(render_spec)
+    return render_spec
 
 
 def counts_of(pairs: Sequence[tuple[str, int]]) -> Mapping[str, int]:
@@ -64,9 +77,12 @@ def _stored(options: argparse.Namespace) -> SampleSource:
     for name, value in (("--count", options.counts), ("--workers", options.workers)):
         if value and not options.or_render:
             raise UsageError(f"{name} is for rendering; with --shards everything is there already")
-    return open_stored(options.shards)
+    if not options.or_render:
+        check_no_spec_options(options, "--shards")
+    return open_stored(options.shards, FontFiles.read(options.fonts))
 
 
 def _rendered(options: argparse.Namespace, num_workers: int | None) -> SampleSource:
     num_workers = num_workers or options.workers or num_cores()
-    return RenderedSource(DatasetSpec(seed=options.seed), counts_of(options.counts), num_workers)
+    render_spec = drawable_spec_of(options)
+    return RenderedSource(render_spec.spec, counts_of(options.counts), num_workers, render_spec.font_files)

@@ -10,6 +10,7 @@ from PIL import Image
 from datagen_server.commands.open_source import open_source
 from shared.client import connect
 from shared.dataset.spec import Dataset
+from shared.dataset.spec_options import check_no_spec_options
 from shared.errors import UsageError
 from shared.protocol.batch import Sample
 from shared.protocol.codec import Codec
@@ -32,6 +33,7 @@ def look_up(
     parts = [indices[first : first + _PART] for first in range(0, len(indices), _PART)]
     samples: list[Sample] = []
     if options.datagen:
+        check_no_spec_options(options, "--datagen")
         with connect(options.datagen, security=security) as client:
             check_indices(client.dataset, options.split, indices)
             for part in parts:

@@ -5,13 +5,17 @@ import json
 from functools import partial
 
 from datagen_server.shards.verify import Verified, verify
+from shared.dataset.fonts import FontFiles
 from shared.system.command_line import progress
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints every damaged record; 1 when damage remains."""
     verified = verify(
-        options.directory, repair=options.repair, open_progress=partial(progress, "verify", unit="records")
+        options.directory,
+        repair=options.repair,
+        font_files=FontFiles.read(options.fonts),
+        open_progress=partial(progress, "verify", unit="records"),
     )
     damage_left = verified.num_damaged - verified.num_repaired
     if options.json:

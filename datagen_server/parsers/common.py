@@ -22,13 +22,6 @@ def add_shards_option(parser: "argparse._ActionsContainer") -> None:
     )
 
 
-def add_seed_option(parser: "argparse._ActionsContainer") -> None:
-    """--seed, of the commands that render samples."""
-    parser.add_argument(
-        "--seed", metavar="N", type=int, default=0, help="of rendered samples, 0..2^64-1; default %(default)s"
-    )
-
-
 def add_rendering_options(parser: CommandParser) -> None:
     """--workers and --count, of the commands that render a data set."""
     parser.add_argument("--workers", metavar="N", type=positive, help="rendering processes; default: one for each core")

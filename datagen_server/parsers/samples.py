@@ -1,8 +1,9 @@
-"""`preview` and `inspect`."""
+"""`preview`, `inspect` and `spec`."""
 
 from pathlib import Path
 
-from datagen_server.parsers.common import Subcommands, add_json_option, add_seed_option, add_shards_option
+from datagen_server.parsers.common import Subcommands, add_json_option, add_shards_option
+from shared.dataset.spec_options import add_spec_options
 from shared.security.credentials import add_security_options
 from shared.system.command_line import CommandParser, natural, positive
 
@@ -14,6 +15,7 @@ def add_preview(subcommands: Subcommands) -> None:
         help="draw a contact sheet of samples with their labels",
         epilog="""examples:
   python -m datagen_server preview --out sheet.png
+  python -m datagen_server preview --alphabet hex --min-length 5 --max-length 8 --width 240 --out sheet.png
   python -m datagen_server preview --datagen 127.0.0.1:50051 --split test --first 100 --count 25 --out sheet.png""",
     )
     _add_lookup_options(parser)
@@ -44,10 +46,31 @@ def add_inspect(subcommands: Subcommands) -> None:
     parser.set_defaults(command="inspect")
 
 
+def add_spec(subcommands: Subcommands) -> None:
+    """Adds `spec`."""
+    parser = subcommands.add_parser(
+        "spec",
+        help="check the description of a data set, and print it as a file for --spec",
+        epilog="""examples:
+  python -m datagen_server spec --alphabet alphanumeric --min-length 5 --max-length 6 --width 200 > spec.yaml
+  python -m datagen_server spec spec.yaml --font A.ttf B.ttf
+  python -m datagen_server spec --datagen 127.0.0.1:50051
+  python -m datagen_server spec --shards shards --json""",
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("file", metavar="FILE", type=Path, nargs="?", help="the same as --spec FILE")
+    where.add_argument("--datagen", metavar="TARGET", help="of this service")
+    add_shards_option(where)
+    add_spec_options(parser)
+    add_security_options(parser)
+    add_json_option(parser)
+    parser.set_defaults(command="spec")
+
+
 def _add_lookup_options(parser: CommandParser) -> None:
     where = parser.add_mutually_exclusive_group()
     where.add_argument("--datagen", metavar="TARGET", help="ask this service; default: render here")
     add_shards_option(where)
-    add_seed_option(where)
+    add_spec_options(parser)
     add_security_options(parser)
     parser.set_defaults(or_render=False, counts=[], workers=None)

@@ -7,10 +7,10 @@ from datagen_server.parsers.common import (
     Subcommands,
     add_json_option,
     add_rendering_options,
-    add_seed_option,
     add_shards_option,
 )
 from datagen_server.service.settings import DEFAULT_LISTEN, DEFAULT_MAX_STREAMS, LOG_FORMATS, MAX_STREAMS_LIMIT
+from shared.dataset.spec_options import add_spec_options
 from shared.security.credentials import add_security_options
 from shared.system.command_line import CommandParser, positive
 
@@ -23,6 +23,8 @@ def add_serve(subcommands: Subcommands) -> None:
         epilog="""examples:
   python -m datagen_server serve
   python -m datagen_server serve --listen 127.0.0.1:0 --seed 7 --count train=200000 test=10000
+  python -m datagen_server serve --alphabet alphanumeric --min-length 5 --max-length 6 --width 200 --font A.ttf B.ttf
+  python -m datagen_server serve --spec spec.yaml
   python -m datagen_server serve --shards shards --metrics-listen 127.0.0.1:9464
   python -m datagen_server serve --shards shards --or-render
   python -m datagen_server serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --token-file token
@@ -31,10 +33,9 @@ def add_serve(subcommands: Subcommands) -> None:
     parser.add_argument(
         "--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, help="default %(default)s; port 0: any"
     )
-    where = parser.add_mutually_exclusive_group()
-    add_shards_option(where)
-    add_seed_option(where)
+    add_shards_option(parser)
     parser.add_argument("--or-render", action="store_true", help="render if --shards DIR holds no finished shards")
+    add_spec_options(parser)
     add_rendering_options(parser)
     parser.add_argument(
         "--metrics-listen", metavar="HOST:PORT", help="offer a status page, /metrics and /healthz there; port 0: any"

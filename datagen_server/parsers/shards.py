@@ -3,8 +3,9 @@
 import argparse
 from pathlib import Path
 
-from datagen_server.parsers.common import Subcommands, add_json_option, add_rendering_options, add_seed_option
+from datagen_server.parsers.common import Subcommands, add_json_option, add_rendering_options
 from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
+from shared.dataset.spec_options import add_font_option, add_spec_options
 from shared.protocol.codec import Codec
 from shared.system.command_line import positive
 
@@ -16,6 +17,7 @@ def add_materialize(subcommands: Subcommands) -> None:
         help="render the data set into LMDB shards; run again, it goes on where it was",
         epilog="""examples:
   python -m datagen_server materialize --out shards
+  python -m datagen_server materialize --out shards --spec spec.yaml --font A.ttf
   python -m datagen_server materialize --out shards --codec raw --count train=1000000
   python -m datagen_server materialize --out shards --executor dask --scheduler tcp://10.0.0.1:8786
 half each on two hosts, then copied into one directory and joined:
@@ -24,7 +26,7 @@ half each on two hosts, then copied into one directory and joined:
   python -m datagen_server verify shards""",
     )
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the shards go")
-    add_seed_option(parser)
+    add_spec_options(parser)
     add_rendering_options(parser)
     parser.add_argument(
         "--codec",
@@ -56,10 +58,12 @@ def add_verify(subcommands: Subcommands) -> None:
         help="check every stored record; repair damage; join parts made on several hosts",
         epilog="""examples:
   python -m datagen_server verify shards
-  python -m datagen_server verify shards --repair --json""",
+  python -m datagen_server verify shards --repair --json
+  python -m datagen_server verify shards --repair --font A.ttf""",
     )
     parser.add_argument("directory", metavar="DIR", type=Path, help="what materialize has written")
     parser.add_argument("--repair", action="store_true", help="render damaged records again")
+    add_font_option(parser, "to render damaged records again")
     add_json_option(parser)
     parser.set_defaults(command="verify")
 

@@ -5,19 +5,21 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from datagen_server.rendering.painter import FONT_PATH, LAYOUT
+from datagen_server.rendering.glyphs import FONT_PATH, open_font
 
 _PAPER, _TEXT = (246, 246, 244), (40, 40, 40)
 _GAP, _FONT_SIZE, _CAPTION_HEIGHT = 10, 15, 24
 
 
-def contact_sheet(images: NDArray[np.uint8], captions: Sequence[str], columns: int = 8) -> Image.Image:
+def contact_sheet(
+    images: NDArray[np.uint8], captions: Sequence[str], columns: int = 8, font_path: str = FONT_PATH
+) -> Image.Image:
     """A picture of `images`, uint8 [n, height, width, 3], in rows of `columns`, each above its caption."""
     num_images, height, width = images.shape[:3]
     columns = min(columns, num_images)
-    font = ImageFont.truetype(FONT_PATH, _FONT_SIZE, layout_engine=LAYOUT)
+    font = open_font(font_path, _FONT_SIZE)
     widest = max(width, *(math.ceil(font.getlength(caption)) for caption in captions))
     step_x, step_y = widest + _GAP, height + _CAPTION_HEIGHT + _GAP
     num_rows = math.ceil(num_images / columns)

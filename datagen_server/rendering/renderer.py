@@ -1,14 +1,20 @@
 """The data set as a function: spec, split, index -> picture and label, the same in every thread, process and year.
 
-A sample owns one stream of draws. It decides, in this order, the length of the text, its characters, the picture.
+A sample owns one stream of draws. It decides, in this order, the length of the text, its characters, the style where
+there are several, the picture.
 """
+
+from bisect import bisect_right
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.rendering.painter import Painter
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.seeding import Draws, sample_key
 from shared.dataset.spec import DatasetSpec
+from shared.errors import UsageError
 
 # Part of the fingerprint. Raise it with any change that changes a pixel or a text; the golden digests tell.
 RENDERER_VERSION = 1
@@ -17,9 +23,13 @@ RENDERER_VERSION = 1
 class CaptchaRenderer:
     """Renders the samples of one spec. Any number of threads may share it; making one costs milliseconds."""
 
-    def __init__(self, spec: DatasetSpec) -> None:
+    def __init__(self, spec: DatasetSpec, font_files: FontFiles = NO_FONTS) -> None:
+        """font_files: those of the spec's fonts. Raises `UsageError` when one is missing or spoilt."""
+        if spec.is_imported:
+            raise UsageError("the pictures of this data set were imported; they cannot be rendered")
         self._spec = spec
-        self._painter = Painter(spec.width, spec.height, spec.alphabet)
+        self._painters = [Painter(spec.width, spec.height, style, font_files) for style in spec.styles]
+        self._weights = list(accumulate(style.weight for style in spec.styles))
 
     def text(self, split: str, index: int) -> str:
         """The characters of a sample, far quicker than its picture. Neither the split nor the count is checked."""
@@ -29,7 +39,7 @@ class CaptchaRenderer:
         """The picture of a sample, uint8 [height, width, 3], RGB, and its text."""
         draws = self._draws(split, index)
         text = self._draw_text(draws)
-        return self._painter.paint(text, draws), text
+        return self._draw_painter(draws).paint(text, draws), text
 
     def _draws(self, split: str, index: int) -> Draws:
         return Draws(sample_key(self._spec.seed, split, index))
@@ -38,3 +48,8 @@ class CaptchaRenderer:
         spec = self._spec
         length = spec.min_length + draws.randbelow(spec.max_length - spec.min_length + 1)
         return "".join(draws.choice(spec.alphabet) for _ in range(length))
+
+    def _draw_painter(self, draws: Draws) -> Painter:
+        if len(self._painters) == 1:
+            return self._painters[0]
+        return self._painters[bisect_right(self._weights, draws.randbelow(self._weights[-1]))]

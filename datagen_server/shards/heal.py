@@ -12,8 +12,9 @@ from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import Shard
 from datagen_server.sources.sample_source import DamageCounts
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.spec import Dataset
-from shared.errors import DataLoss
+from shared.errors import DataLoss, UsageError
 from shared.protocol.batch import label_of
 
 _LOG = logging.getLogger(__name__)
@@ -25,35 +26,38 @@ class Healer:
     Each count is logged whenever it doubles, so that a lost shard does not fill the log.
     """
 
-    def __init__(self, dataset: Dataset, damage: DamageCounts) -> None:
-        self._dataset, self._damage = dataset, damage
+    def __init__(self, dataset: Dataset, damage: DamageCounts, font_files: FontFiles = NO_FONTS) -> None:
+        self._dataset, self._damage, self._font_files = dataset, damage, font_files
         self._lock = threading.Lock()
 
     @cached_property
-    def own_fingerprint(self) -> str:
-        """Of this renderer; computed at the first damage, because it renders probe samples."""
-        return fingerprint(self._dataset.spec)
+    def refusal(self) -> str:
+        """Why this renderer cannot draw the pixels of the data set; empty when it can.
 
-    @property
-    def can_heal(self) -> bool:
-        """Whether this renderer draws the same pixels as the data set."""
-        return self.own_fingerprint == self._dataset.fingerprint
+        Computed at the first damage, because it renders probe samples.
+        """
+        try:
+            own = fingerprint(self._dataset.spec, self._font_files)
+        except UsageError as error:
+            return str(error)
+        if own == self._dataset.fingerprint:
+            return ""
+        return f"this renderer has fingerprint {own[:12]}, the shards {self._dataset.fingerprint[:12]}"
 
-    def sample(self, shard: Shard, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    def sample(self, shard: Shard, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
         """Image and label of a sample whose record is damaged; `DataLoss` naming shard and index when refused."""
-        if not self.can_heal:
+        if self.refusal:
             self._count(self._damage.refused, shard, index, "refused; restore the file from a copy")
-            mine, theirs = self.own_fingerprint[:12], self._dataset.fingerprint[:12]
             problem = f"{shard.file}: the record of index {index} of {shard.split} is damaged or missing"
-            reason = f"this renderer has fingerprint {mine}, the shards {theirs}"
-            raise DataLoss(f"{problem} and cannot be rendered again: {reason}; restore the file from a copy")
+            problem = f"{problem} and cannot be rendered again: {self.refusal}"
+            raise DataLoss(f"{problem}; restore the file from a copy")
         self._count(self._damage.healed, shard, index, "rendered again; verify --repair repairs the file")
         image, text = self._renderer.render(shard.split, index)
         return image, label_of(text, self._dataset.spec.alphabet, self._dataset.spec.max_length)
 
     @cached_property
     def _renderer(self) -> CaptchaRenderer:
-        return CaptchaRenderer(self._dataset.spec)
+        return CaptchaRenderer(self._dataset.spec, self._font_files)
 
     def _count(self, counter: "Counter[str]", shard: Shard, index: int, outcome: str) -> None:
         with self._lock:

@@ -7,7 +7,7 @@ filled.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from datagen_server.shards.render_chunk import Chunk, Rendered, chunk_of, render
 from datagen_server.shards.shard_file import read_description
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from datagen_server.workers.executors import Workers
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.errors import DataLoss, NotFound, UsageError
 from shared.system.atomic_file import remove_partial_files
 from shared.system.directory_lock import lock_directory, make_directory
@@ -71,11 +72,12 @@ def materialize(
     part: Sequence[Shard],
     open_workers: Callable[[], AbstractContextManager[Workers]],
     open_progress: OpenProgress = quiet,
+    font_files: FontFiles = NO_FONTS,
 ) -> Materialized:
     """Writes the unfinished shards of `part` into `directory`, and the manifest once all shards of `plan` are there.
 
-    open_workers, open_progress: entered only if there is work. Raises `UsageError` when the directory holds something
-    else.
+    open_workers, open_progress: entered only if there is work. font_files: of the spec's fonts.
+    Raises `UsageError` when the directory holds something else.
     """
     make_directory(directory)
     with lock_directory(directory):
@@ -86,7 +88,9 @@ def materialize(
         num_samples = sum(shard.count for shard in todo)
         if todo:
             with open_workers() as workers, open_progress(num_samples) as advance:
-                found |= _make(directory, plan, todo, workers, advance)
+                found |= _make(
+                    directory, plan, todo, workers.map(render_chunk, _chunks(plan, todo, font_files)), advance
+                )
         digest = write_manifest(directory, plan, found) if len(found) == len(plan.shards) else ""
     return Materialized(digest, len(todo), num_kept, len(plan.shards) - len(found), num_samples)
 
@@ -141,11 +145,10 @@ def _another(directory: Path, difference: str) -> str:
 
 
 def _make(
-    directory: Path, plan: Plan, todo: Sequence[Shard], workers: Workers, advance: Callable[[int], None]
+    directory: Path, plan: Plan, todo: Sequence[Shard], rendering: Generator[Rendered], advance: Callable[[int], None]
 ) -> Found:
     finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
     last: Future[StoredShard] | None = None
-    rendering = workers.map(render_chunk, _chunks(plan, todo))
     with closing(rendering) as rendered, ThreadPoolExecutor(1) as finisher:
         for shard in todo:
             writer = ShardWriter(directory, plan, shard)
@@ -174,8 +177,8 @@ def _fill(writer: ShardWriter, shard: Shard, rendered: Iterator[Rendered], advan
     return digest % DIGEST_MODULUS
 
 
-def _chunks(plan: Plan, shards: Sequence[Shard]) -> Iterator[Chunk]:
+def _chunks(plan: Plan, shards: Sequence[Shard], font_files: FontFiles) -> Iterator[Chunk]:
     size = chunk_size(plan.dataset.spec)
     for shard in shards:
         for start in range(0, shard.count, size):
-            yield chunk_of(plan, shard.split, shard.indices[start : start + size])
+            yield chunk_of(plan, shard.split, shard.indices[start : start + size], font_files)

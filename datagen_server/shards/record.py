@@ -1,17 +1,20 @@
-"""One stored sample: a header of 40 bytes, then the encoded image, which is sent as it is stored.
+"""One stored sample: a header, then the encoded image, which is sent as it is stored.
 
     checksum  uint64   xxh3_64 of the payload, seeded with xxh3_64 of the rest of the header, seeded with the record key
     index     uint64   within the split
     size      uint32   bytes of the payload
     codec     uint8    its number in the proto: 1 raw, 2 zstd, 3 png; then three zero bytes
-    label     uint8 [16]  padded with the blank class to max_length, then with 255
+    label     uint8 [16], or uint16 [32] where that is too small for the spec's classes or lengths; padded with the
+              blank class to max_length, then with ones
 
-All little-endian. Note: the record key, made of fingerprint and split, is part of every checksum. A record
-from elsewhere (another data set, another split, another index) is as damaged as one with a flipped bit.
+All little-endian, 40 or 88 bytes. Note: the record key, made of fingerprint and split, is part of every checksum. A
+record from elsewhere (another data set, another split, another index) is as damaged as one with a flipped bit.
 """
 
 import hashlib
 import struct
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xxhash
@@ -21,24 +24,62 @@ from shared.dataset.spec import DatasetSpec
 from shared.protocol.codec import Codec
 from shared.protocol.messages import CODECS
 
-HEADER_BYTES = 40
-LABEL_OFFSET = 24
+_LABEL_OFFSET = 24
 DIGEST_MODULUS = 2**128
 
 _FRONT = struct.Struct("<QQIB")
-_REST = struct.Struct("<QIB3x16s")
+_REST = struct.Struct("<QIB3x")
 _CODEC_NUMBERS = {codec: int(number) for codec, number in CODECS.items()}
+
+
+@dataclass(frozen=True)
+class RecordLayout:
+    """How labels are stored in the records of one data set."""
+
+    label_dtype: np.dtype[Any]
+    max_length: int
+    "Places for a label."
+
+    @property
+    def header_bytes(self) -> int:
+        """Size of a header."""
+        return _LABEL_OFFSET + self._label_bytes
+
+    @property
+    def _label_bytes(self) -> int:
+        return self.label_dtype.itemsize * self.max_length
+
+    def stored(self, label: NDArray[np.uint16]) -> bytes:
+        """The label uint16 [max_length of the spec] as bytes, not yet padded."""
+        return label.astype(self.label_dtype, copy=False).tobytes()
+
+    def header(self, key: int, index: int, codec: Codec, label: bytes, payload: bytes) -> bytes:
+        """The header of a record; label: as `stored` gives it."""
+        rest = _REST.pack(index, len(payload), _CODEC_NUMBERS[codec]) + label.ljust(self._label_bytes, b"\xff")
+        return _checksum(key, rest, payload).to_bytes(8, "little") + rest
+
+    def labels(self, headers: NDArray[np.uint8], max_length: int) -> NDArray[np.uint16]:
+        """uint16 [n, max_length]: the labels of uint8 [n, header_bytes]."""
+        end = _LABEL_OFFSET + max_length * self.label_dtype.itemsize
+        stored = np.ascontiguousarray(headers[:, _LABEL_OFFSET:end]).view(self.label_dtype)
+        return stored.astype(np.uint16)
+
+    def stored_label(self, record: bytes, max_length: int) -> bytes:
+        """The label of a whole record, as `stored` gave it."""
+        return record[_LABEL_OFFSET : _LABEL_OFFSET + max_length * self.label_dtype.itemsize]
+
+
+_NARROW, _WIDE = RecordLayout(np.dtype("u1"), 16), RecordLayout(np.dtype("<u2"), 32)
+
+
+def layout_of(spec: DatasetSpec) -> RecordLayout:
+    """The smallest layout that holds the labels of the spec."""
+    return _NARROW if spec.num_classes <= 255 and spec.max_length <= _NARROW.max_length else _WIDE
 
 
 def record_key(fingerprint: str, split: str) -> int:
     """A 64-bit hash of data set and split, the same for all records of the split."""
     return int.from_bytes(hashlib.blake2b(f"{fingerprint}/{split}".encode(), digest_size=8).digest(), "little")
-
-
-def header_of(key: int, index: int, codec: Codec, label: NDArray[np.uint8], payload: bytes) -> bytes:
-    """The header of a record; label: uint8 [max_length], padded with the blank class."""
-    rest = _REST.pack(index, len(payload), _CODEC_NUMBERS[codec], label.tobytes().ljust(16, b"\xff"))
-    return _checksum(key, rest, payload).to_bytes(8, "little") + rest
 
 
 def is_intact(key: int, index: int, codec: Codec, header: memoryview, payload: memoryview) -> bool:
@@ -54,13 +95,15 @@ def max_payload_bytes(spec: DatasetSpec) -> int:
     return spec.image_bytes + spec.image_bytes // 64 + 4096
 
 
-def sample_digest(split: str, index: int, label: NDArray[np.uint8], image: NDArray[np.uint8]) -> int:
-    """128 bits of one sample, whatever its codec. A set of samples has the sum of theirs modulo `DIGEST_MODULUS`.
+def sample_digest(split: str, index: int, label: bytes, image: NDArray[np.uint8]) -> int:
+    """128 bits of one sample, whatever its codec; label: as it is stored.
+
+    A set of samples has the sum of theirs modulo `DIGEST_MODULUS`.
 
     A sum does not depend on order, so neither the workers nor the shard size change it. It shows whether two runs made
     the same samples; it does not protect against forgery. Damage is found by the checksums and each shard's SHA-256.
     """
-    seed = xxhash.xxh3_64_intdigest(f"{split}/{index}/".encode() + label.tobytes())
+    seed = xxhash.xxh3_64_intdigest(f"{split}/{index}/".encode() + label)
     return xxhash.xxh3_128_intdigest(np.ascontiguousarray(image).data, seed)
 
 

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
-from datagen_server.shards.record import DIGEST_MODULUS, HEADER_BYTES, LABEL_OFFSET, sample_digest
+from datagen_server.shards.record import DIGEST_MODULUS, layout_of, sample_digest
 from datagen_server.shards.shard_file import ShardFile, read_description
 from shared.errors import DataLoss, UsageError
 from shared.protocol.codec import decode
@@ -84,10 +82,10 @@ def _digest_of(file: ShardFile, plan: Plan, index: int) -> int | None:
     record = file.record(index)
     if record is None:
         return None
-    spec = plan.dataset.spec
-    label = np.frombuffer(record, np.uint8, spec.max_length, LABEL_OFFSET)
+    spec, layout = plan.dataset.spec, layout_of(plan.dataset.spec)
+    label = layout.stored_label(record, spec.max_length)
     try:
-        (image,) = decode([memoryview(record)[HEADER_BYTES:]], plan.codec, spec.image_shape)
+        (image,) = decode([memoryview(record)[layout.header_bytes :]], plan.codec, spec.image_shape)
     except DataLoss:
         return None
     return sample_digest(file.shard.split, index, label, image)

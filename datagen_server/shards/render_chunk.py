@@ -20,12 +20,12 @@ from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.record import (
     DIGEST_MODULUS,
-    HEADER_BYTES,
-    header_of,
+    layout_of,
     max_payload_bytes,
     record_key,
     sample_digest,
 )
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.spec import DatasetSpec
 from shared.errors import ForeignDataset
 from shared.protocol.batch import label_of
@@ -41,11 +41,13 @@ class Chunk:
     codec: Codec
     split: str
     indices: range
+    font_files: FontFiles
+    "Where the worker finds the spec's fonts: the same paths on every host."
 
 
-def chunk_of(plan: Plan, split: str, indices: range) -> Chunk:
+def chunk_of(plan: Plan, split: str, indices: range, font_files: FontFiles = NO_FONTS) -> Chunk:
     """The chunk of these samples; it is small, unlike the plan, which may list many shards."""
-    return Chunk(plan.dataset.spec, plan.dataset.fingerprint, plan.codec, split, indices)
+    return Chunk(plan.dataset.spec, plan.dataset.fingerprint, plan.codec, split, indices, font_files)
 
 
 @dataclass(frozen=True)
@@ -67,27 +69,27 @@ class Rendered:
 def render_chunk(chunk: Chunk) -> Rendered:
     """What a worker does. Raises `ForeignDataset` when this renderer draws other pixels than it should."""
     spec, codec = chunk.spec, chunk.codec
-    renderer = _renderer(spec, chunk.fingerprint)
+    renderer, layout = _renderer(spec, chunk.fingerprint, chunk.font_files), layout_of(spec)
     key = record_key(chunk.fingerprint, chunk.split)
     # One block, filled image by image: keeping the images and joining them costs four times the page faults.
-    joined = np.empty(len(chunk.indices) * (HEADER_BYTES + max_payload_bytes(spec)), np.uint8)
+    joined = np.empty(len(chunk.indices) * (layout.header_bytes + max_payload_bytes(spec)), np.uint8)
     view, ends, digest = joined.data, [0], 0
     for index in chunk.indices:
         image, text = renderer.render(chunk.split, index)
-        label = label_of(text, spec.alphabet, spec.max_length)
+        label = layout.stored(label_of(text, spec.alphabet, spec.max_length))
         payload = encode(image, codec)
-        start, end = ends[-1], ends[-1] + HEADER_BYTES + len(payload)
-        view[start : start + HEADER_BYTES] = header_of(key, index, codec, label, payload)
-        view[start + HEADER_BYTES : end] = payload
+        header = layout.header(key, index, codec, label, payload)
+        body, end = ends[-1] + len(header), ends[-1] + len(header) + len(payload)
+        view[ends[-1] : body], view[body:end] = header, payload
         ends.append(end)
         digest += sample_digest(chunk.split, index, label, image)
     return Rendered(joined[: ends[-1]], tuple(ends), digest % DIGEST_MODULUS)
 
 
 @lru_cache(maxsize=1)
-def _renderer(spec: DatasetSpec, expected_fingerprint: str) -> CaptchaRenderer:
-    own_fingerprint = fingerprint(spec)
+def _renderer(spec: DatasetSpec, expected_fingerprint: str, font_files: FontFiles) -> CaptchaRenderer:
+    own_fingerprint = fingerprint(spec, font_files)
     if own_fingerprint != expected_fingerprint:
         problem = f"{platform.node()} renders other pixels (fingerprint {own_fingerprint[:12]}"
         raise ForeignDataset(f"{problem}, wanted {expected_fingerprint[:12]}); install the same versions there")
-    return CaptchaRenderer(spec)
+    return CaptchaRenderer(spec, font_files)

@@ -10,18 +10,22 @@ from datagen_server.shards.record_scan import ScanResult
 from datagen_server.shards.render_chunk import chunk_of, render_chunk
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
+from shared.dataset.fonts import NO_FONTS, FontFiles
 
 
 class Repair:
     """Repairs the shards of one directory."""
 
-    def __init__(self, directory: Path, plan: Plan) -> None:
-        self._directory, self._plan = directory, plan
+    def __init__(self, directory: Path, plan: Plan, font_files: FontFiles = NO_FONTS) -> None:
+        self._directory, self._plan, self._font_files = directory, plan, font_files
 
     @cached_property
     def can_render(self) -> bool:
-        """Whether this renderer draws the very pixels of the shards."""
-        return fingerprint(self._plan.dataset.spec) == self._plan.dataset.fingerprint
+        """Whether this renderer draws the very pixels of the shards; raises `UsageError` for a missing font."""
+        dataset = self._plan.dataset
+        if dataset.spec.is_imported:
+            return False
+        return fingerprint(dataset.spec, self._font_files) == dataset.fingerprint
 
     def rewrite(self, shard: Shard, result: ScanResult) -> tuple[StoredShard, int] | None:
         """The repaired shard and the digest of its samples; None when records are lost and cannot be rendered."""
@@ -46,7 +50,7 @@ class Repair:
                 if record is not None:
                     records.append(record)
                     continue
-                rendered = render_chunk(chunk_of(self._plan, shard.split, range(index, index + 1)))
+                rendered = render_chunk(chunk_of(self._plan, shard.split, range(index, index + 1), self._font_files))
                 records += rendered.records
                 digest += rendered.digest
             writer.append(records)

@@ -14,7 +14,7 @@ from typing import Any
 
 from datagen_server.shards.lmdb_reader import Entry, Tree
 from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard
-from datagen_server.shards.record import HEADER_BYTES, is_intact, max_payload_bytes, record_key
+from datagen_server.shards.record import is_intact, layout_of, max_payload_bytes, record_key
 from datagen_server.shards.shard_writer import key_of, unseal
 from shared.errors import DataLoss
 
@@ -41,7 +41,8 @@ class ShardFile:
         self._tree = open_tree(self.fd)
         self._codec = plan.codec
         self._key = record_key(plan.dataset.fingerprint, shard.split)
-        self._max_bytes = HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
+        self.header_bytes = layout_of(plan.dataset.spec).header_bytes
+        self._max_bytes = self.header_bytes + max_payload_bytes(plan.dataset.spec)
         self._offsets = array("Q", bytes(8 * shard.count))
         self._sizes = array("I", bytes(4 * shard.count))
         self._num_learned = 0
@@ -62,20 +63,20 @@ class ShardFile:
             num_read = os.preadv(self.fd, (header, payload), offset, 0 if wait else os.RWF_NOWAIT)
         except OSError:
             return False
-        whole = num_read == HEADER_BYTES + len(payload)
+        whole = num_read == self.header_bytes + len(payload)
         return whole and is_intact(self._key, index, self._codec, header, payload)
 
     def expect(self, offset: int, size: int) -> None:
         """Asks the disk for the record at `offset`, with a payload of `size` bytes, and does not wait for it."""
         with suppress(OSError):
-            os.posix_fadvise(self.fd, offset, HEADER_BYTES + size, os.POSIX_FADV_WILLNEED)
+            os.posix_fadvise(self.fd, offset, self.header_bytes + size, os.POSIX_FADV_WILLNEED)
 
     def record(self, index: int) -> bytes | None:
         """The whole record, or None when it is missing or damaged."""
         offset, size = self.place(index)
-        record = bytearray(HEADER_BYTES + size)
+        record = bytearray(self.header_bytes + size)
         view = memoryview(record)
-        whole = bool(size) and self.fetch(index, offset, view[:HEADER_BYTES], view[HEADER_BYTES:])
+        whole = bool(size) and self.fetch(index, offset, view[: self.header_bytes], view[self.header_bytes :])
         return bytes(record) if whole else None
 
     def _learn(self, index: int) -> None:
@@ -86,10 +87,10 @@ class ShardFile:
         self._num_learned += 1
         for key, offset, size in self._look_up(index):
             number = int.from_bytes(key, "big") - self.shard.first
-            sane = HEADER_BYTES < size <= self._max_bytes and offset < _MAX_OFFSET
+            sane = self.header_bytes < size <= self._max_bytes and offset < _MAX_OFFSET
             if sane and 0 <= number < self.shard.count and not self._sizes[number]:
                 self._offsets[number] = offset
-                self._sizes[number] = size - HEADER_BYTES
+                self._sizes[number] = size - self.header_bytes
 
     def _look_up(self, index: int) -> Sequence[Entry]:
         if self._tree is None:

@@ -20,7 +20,7 @@ import xxhash
 
 from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard, StoredShard
-from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
+from datagen_server.shards.record import layout_of, max_payload_bytes
 from shared.dataset.spec import DatasetSpec
 from shared.system.atomic_file import commit, partial_path, write_error
 
@@ -50,7 +50,7 @@ class ShardWriter:
         self._path = directory / shard.file
         self._partial = partial_path(self._path)
         self._next = shard.first
-        record_bytes = HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
+        record_bytes = layout_of(plan.dataset.spec).header_bytes + max_payload_bytes(plan.dataset.spec)
         map_size = (shard.count + 64) * (record_bytes + _PAGE_BYTES)
         try:
             self._env = lmdb.open(

@@ -19,6 +19,7 @@ from datagen_server.shards.materialize import Found, OpenProgress, quiet, write_
 from datagen_server.shards.record_scan import ScanResult, scan
 from datagen_server.shards.repair import Repair
 from datagen_server.shards.shard_file import read_description
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.errors import DataLoss, StreamingError, UsageError
 from shared.system.cpu_limit import num_cores
 from shared.system.directory_lock import lock_directory
@@ -74,6 +75,7 @@ def verify(
     directory: Path,
     *,
     repair: bool = False,
+    font_files: FontFiles = NO_FONTS,
     open_progress: OpenProgress = quiet,
 ) -> Verified:
     """Reads everything once. Raises `UsageError` when there are no shards, `StreamingError` while some are missing."""
@@ -81,7 +83,7 @@ def verify(
         manifest = _manifest(directory, repair)
         plan = manifest.plan if manifest else _plan_of_parts(directory)
         with open_progress(sum(shard.count for shard in plan.shards)) as advance:
-            repairer = Repair(directory, plan) if repair else None
+            repairer = Repair(directory, plan, font_files) if repair else None
             found, findings = _scan_all(directory, plan, manifest, repairer, advance)
         digest = ""
         if len(found) == len(plan.shards):

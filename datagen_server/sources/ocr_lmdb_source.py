@@ -82,7 +82,7 @@ class OcrLmdbSource:
 
     def _read(self, file: "OcrFile", indices: NDArray[np.uint64], codec: Codec) -> Records:
         spec = self.dataset.spec
-        labels = np.empty((len(indices), spec.max_length), np.uint8)
+        labels = np.empty((len(indices), spec.max_length), np.uint16)
         payloads = []
         for label, index in zip(labels, indices.tolist(), strict=True):
             label[:] = _label_of(file.text(index), spec)
@@ -161,7 +161,7 @@ class OcrFile:
             raise DataLoss(f"{self._path}: {key.decode()} must be ASCII, got {value!r}") from error
 
 
-def _label_of(text: str, spec: DatasetSpec) -> NDArray[np.uint8]:
+def _label_of(text: str, spec: DatasetSpec) -> NDArray[np.uint16]:
     try:
         return label_of(text, spec.alphabet, spec.max_length)
     except ValueError as error:

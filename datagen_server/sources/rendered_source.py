@@ -13,6 +13,7 @@ from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.sources.sample_source import DamageCounts
 from datagen_server.workers.pool import WorkerPool
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import Unavailable
 from shared.protocol.batch import Records, label_of
@@ -30,16 +31,21 @@ class RenderedSource:
     kind = "rendered"
     is_rendered = True
 
-    def __init__(self, spec: DatasetSpec, counts: Mapping[str, int], num_workers: int) -> None:
-        self.dataset = Dataset(spec=spec, counts=counts, fingerprint=fingerprint(spec))
+    def __init__(
+        self, spec: DatasetSpec, counts: Mapping[str, int], num_workers: int, font_files: FontFiles = NO_FONTS
+    ) -> None:
+        """font_files: of the spec's fonts. Raises `UsageError` when one is missing."""
+        self.dataset = Dataset(spec=spec, counts=counts, fingerprint=fingerprint(spec, font_files))
+        self._font_files = font_files
         self.damage = DamageCounts()
-        self._pool = WorkerPool(num_workers, partial(_renderer, spec), ahead=2)
+        self._pool = WorkerPool(num_workers, partial(_renderer, spec, font_files), ahead=2)
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
         """Starts rendering; the future raises `Unavailable` once closed, or when workers keep dying."""
         parts = np.array_split(indices, -(-len(indices) // _CHUNK) or 1)
         try:
-            chunks = [self._pool.submit(_render_chunk, self.dataset.spec, split, part, codec) for part in parts]
+            renders = self.dataset.spec, self._font_files
+            chunks = [self._pool.submit(_render_chunk, *renders, split, part, codec) for part in parts]
         except Unavailable as error:
             chunks = [_failed(error)]
         return _when_all(chunks, partial(_join, codec))
@@ -54,13 +60,15 @@ class _Chunk(NamedTuple):
 
     payloads: list[NDArray[np.uint8]]
     "uint8 [size_bytes] each: one for each image, but with `Codec.RAW` one for all."
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
 
 
-def _render_chunk(spec: DatasetSpec, split: str, indices: NDArray[np.uint64], codec: Codec) -> _Chunk:
-    renderer = _renderer(spec)
+def _render_chunk(
+    spec: DatasetSpec, font_files: FontFiles, split: str, indices: NDArray[np.uint64], codec: Codec
+) -> _Chunk:
+    renderer = _renderer(spec, font_files)
     samples = [renderer.render(split, int(index)) for index in indices]
-    labels = np.empty((len(samples), spec.max_length), np.uint8)
+    labels = np.empty((len(samples), spec.max_length), np.uint16)
     for label, (_, text) in zip(labels, samples, strict=True):
         label[:] = label_of(text, spec.alphabet, spec.max_length)
     payloads = [np.frombuffer(encode(image, codec), np.uint8) for image, _ in samples]
@@ -68,8 +76,8 @@ def _render_chunk(spec: DatasetSpec, split: str, indices: NDArray[np.uint64], co
 
 
 @lru_cache(maxsize=4)
-def _renderer(spec: DatasetSpec) -> CaptchaRenderer:
-    return CaptchaRenderer(spec)
+def _renderer(spec: DatasetSpec, font_files: FontFiles) -> CaptchaRenderer:
+    return CaptchaRenderer(spec, font_files)
 
 
 def _join(codec: Codec, chunks: Sequence[_Chunk]) -> Records:

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from datagen_server.shards.heal import Healer
 from datagen_server.shards.manifest import Manifest, StoredShard
-from datagen_server.shards.record import HEADER_BYTES, LABEL_OFFSET
+from datagen_server.shards.record import layout_of
 from datagen_server.shards.shard_cache import ShardCache
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.sources.sample_source import DamageCounts
+from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec, decode, encode
 from shared.system.cpu_limit import num_cores
@@ -43,14 +44,16 @@ class ShardSource:
     kind = "shards"
     is_rendered = False
 
-    def __init__(self, directory: Path, max_open: int = _MAX_OPEN) -> None:
+    def __init__(self, directory: Path, max_open: int = _MAX_OPEN, font_files: FontFiles = NO_FONTS) -> None:
+        """font_files: of the spec's fonts, for rendering damaged records again."""
         manifest = Manifest.read(directory)
         max_open = min(max_open, _MAX_PLACES // manifest.plan.shard_size)
         self._codec, self._shard_size = manifest.plan.codec, manifest.plan.shard_size
         self.dataset = manifest.plan.dataset
         self.codecs = (self._codec, *(codec for codec in Codec if codec is not self._codec))
         self.damage = DamageCounts()
-        self._healer = Healer(self.dataset, self.damage)
+        self._healer = Healer(self.dataset, self.damage, font_files)
+        self._layout = layout_of(self.dataset.spec)
         self._stored = {split: manifest.of_split(split) for split in self.dataset.counts}
         self._shard_cache = ShardCache(directory, manifest.plan, max_open)
         self._reader = ThreadPoolExecutor(1, "read-shards")
@@ -68,8 +71,10 @@ class ShardSource:
     def _read(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
         shards, numbers = self._stored[split], [index // self._shard_size for index in indices]
         files = {number: self._shard_cache.get(shards[number]) for number in set(numbers)}
-        joined, payloads, headers, damaged = _fetch([files[number] for number in numbers], indices)
-        labels = np.ascontiguousarray(headers[:, LABEL_OFFSET : LABEL_OFFSET + self.dataset.spec.max_length])
+        joined, payloads, headers, damaged = _fetch(
+            [files[number] for number in numbers], indices, self._layout.header_bytes
+        )
+        labels = self._layout.labels(headers, self.dataset.spec.max_length)
         for place in damaged:
             stored = shards[numbers[place]]
             self._shard_cache.renew(stored)
@@ -78,11 +83,11 @@ class ShardSource:
             return self._transcoded(payloads, labels, codec)
         return _records(codec, payloads if damaged else [joined], [len(payload) for payload in payloads], labels)
 
-    def _heal(self, stored: StoredShard, index: int) -> tuple[bytes, NDArray[np.uint8]]:
+    def _heal(self, stored: StoredShard, index: int) -> tuple[bytes, NDArray[np.uint16]]:
         image, label = self._healer.sample(stored.shard, index)
         return encode(image, self._codec), label
 
-    def _transcoded(self, payloads: _Payloads, labels: NDArray[np.uint8], codec: Codec) -> Records:
+    def _transcoded(self, payloads: _Payloads, labels: NDArray[np.uint16], codec: Codec) -> Records:
         images = decode(payloads, self._codec, self.dataset.spec.image_shape)
         if codec is Codec.RAW:
             return _records(codec, [images.reshape(-1).data], [], labels)
@@ -91,19 +96,19 @@ class ShardSource:
 
 
 def _fetch(
-    files: Sequence[ShardFile | None], indices: Sequence[int]
+    files: Sequence[ShardFile | None], indices: Sequence[int], header_bytes: int
 ) -> tuple[memoryview, _Payloads, NDArray[np.uint8], list[int]]:
-    """All payloads in one buffer, each payload's part of it, uint8 [n, 40] headers, and which are damaged."""
+    """All payloads in one buffer, each payload's part of it, uint8 [n, header_bytes] headers, and which are damaged."""
     places = [file.place(index) if file else (0, 0) for file, index in zip(files, indices, strict=True)]
     ends = list(accumulate((size for _, size in places), initial=0))
     joined = np.empty(ends[-1], np.uint8).data
     payloads: _Payloads = [joined[end - size : end] for end, (_, size) in zip(ends[1:], places, strict=True)]
-    headers = np.empty((len(indices), HEADER_BYTES), np.uint8)
+    headers = np.empty((len(indices), header_bytes), np.uint8)
     views = headers.reshape(-1).data
 
     def fetch(number: int, wait: bool) -> bool:
         file, index, (offset, size) = files[number], indices[number], places[number]
-        header = views[number * HEADER_BYTES : (number + 1) * HEADER_BYTES]
+        header = views[number * header_bytes : (number + 1) * header_bytes]
         payload = joined[ends[number] : ends[number + 1]]
         return bool(file and size and file.fetch(index, offset, header, payload, wait=wait))
 
@@ -114,6 +119,6 @@ def _fetch(
     return joined, payloads, headers, [number for number in missing if not fetch(number, wait=True)]
 
 
-def _records(codec: Codec, payloads: _Payloads, sizes: Sequence[int], labels: NDArray[np.uint8]) -> Records:
+def _records(codec: Codec, payloads: _Payloads, sizes: Sequence[int], labels: NDArray[np.uint16]) -> Records:
     """With `Codec.RAW` all images have the same size, and no sizes are given."""
     return Records(codec, payloads, np.array([] if codec is Codec.RAW else sizes, np.uint32), labels)

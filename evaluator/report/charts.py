@@ -52,7 +52,7 @@ def calibration_chart(figures: Figures) -> Markup:
     return drawn.svg
 
 
-def confusion_chart(figures: Figures, alphabet: str) -> Markup:
+def confusion_chart(figures: Figures) -> Markup:
     """Truth by prediction as a heat map of the errors; correct ones, which are far more, are left out."""
     counts = figures.confusion
     errors = counts - np.diag(np.diag(counts))
@@ -67,7 +67,7 @@ def confusion_chart(figures: Figures, alphabet: str) -> Markup:
             drawn.axes.add_patch(cell)
         if classes <= MAX_CLASSES_WITH_COUNTS:
             _write_counts(drawn.axes, errors)
-        _frame_confusion(drawn.axes, alphabet)
+        _frame_confusion(drawn.axes, figures.confused)
     return drawn.svg
 
 
@@ -78,12 +78,12 @@ def _write_counts(axes: Axes, errors: NDArray[np.int64]) -> None:
         axes.text(column, row, f"{errors[row, column]}", ha="center", va="center", fontsize=size)
 
 
-def _frame_confusion(axes: Axes, alphabet: str) -> None:
-    classes = len(alphabet) + 1
+def _frame_confusion(axes: Axes, characters: str) -> None:
+    classes = len(characters) + 1
     axes.set(xlim=(-0.5, classes - 0.5), ylim=(classes - 0.5, -0.5), aspect="equal")
     size = min(11.0, 280 / classes)
-    axes.set_xticks(range(classes), [*alphabet, "deleted"], fontsize=size)
-    axes.set_yticks(range(classes), [*alphabet, "inserted"], fontsize=size)
+    axes.set_xticks(range(classes), [*characters, "deleted"], fontsize=size)
+    axes.set_yticks(range(classes), [*characters, "inserted"], fontsize=size)
     axes.set(xlabel="prediction", ylabel="truth")
     axes.xaxis.set_label_position("top")
     axes.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)

@@ -59,9 +59,10 @@ def worst_errors(errors: Sequence[SamplePrediction]) -> list[SamplePrediction]:
     return sorted(errors, key=lambda each: (-each.loss, each.index))[:NUM_ERRORS]
 
 
-def examples_of(predictions: Sequence[SamplePrediction], split: str, client: DatasetClient) -> list[Example]:
-    """With their images from the service."""
-    alphabet = client.dataset.spec.alphabet
+def examples_of(
+    predictions: Sequence[SamplePrediction], split: str, alphabet: str, client: DatasetClient
+) -> list[Example]:
+    """With their images from the service; alphabet: the network's."""
     samples = client.samples(split, [each.index for each in predictions]) if predictions else []
     return [_example(each, sample.image, alphabet) for each, sample in zip(predictions, samples, strict=True)]
 

@@ -46,7 +46,7 @@ def render_page(
         keep_trailing_newline=True,
     )
     environment.filters["percent"] = lambda value, digits=2: f"{value:.{digits}%}"
-    figures, alphabet = evaluation.figures, evaluation.dataset.spec.alphabet
+    figures, alphabet = evaluation.figures, evaluation.alphabet
     by_step = sorted(evaluations, key=lambda each: each.info.global_step)
     scores = [(each.info.global_step, each.figures.total) for each in by_step]
     return environment.get_template("report.html").render(
@@ -59,18 +59,18 @@ def render_page(
         settings=training.settings(evaluation.info),
         run=run,
         alphabet=alphabet,
-        confusions=frequent_confusions(figures, alphabet),
+        confusions=frequent_confusions(figures),
         curves=draw_curves({"": training.history}, evaluation.info.global_step),
         accuracy_chart=accuracy_chart(scores) if len(scores) > 1 else None,
         length_chart=length_chart(figures),
         calibration_chart=calibration_chart(figures),
-        confusion_chart=confusion_chart(figures, alphabet),
+        confusion_chart=confusion_chart(figures),
     )
 
 
-def frequent_confusions(figures: Figures, alphabet: str) -> list[tuple[str, str, int]]:
+def frequent_confusions(figures: Figures) -> list[tuple[str, str, int]]:
     """(true character, predicted character, times) of the most frequent errors; an empty string means none."""
-    names = [*alphabet, ""]
+    names = [*figures.confused, ""]
     counts = figures.confusion
     errors = [
         (names[row], names[column], int(counts[row, column]))

@@ -34,9 +34,10 @@ def write_report(
 
     evaluations: of every checkpoint; client: where the images of the samples come from.
     """
-    figures, split = evaluation.figures, evaluation.split
+    figures, split, alphabet = evaluation.figures, evaluation.split, evaluation.alphabet
     gallery = Gallery(
-        worst=examples_of(worst_errors(figures.errors), split, client), right=examples_of(figures.right, split, client)
+        worst=examples_of(worst_errors(figures.errors), split, alphabet, client),
+        right=examples_of(figures.right, split, alphabet, client),
     )
     training = read_training(evaluation.checkpoint)
     page = render_page(evaluation, evaluations, gallery, training, configuration(evaluation))

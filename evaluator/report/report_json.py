@@ -27,6 +27,7 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
         "character_error_rate": figures.character_error_rate,
         "loss": _finite(figures.loss),
         "fingerprint": evaluation.dataset.fingerprint,
+        "trained_fingerprint": evaluation.info.fingerprint,
         "checkpoint": str(evaluation.checkpoint),
     }
 
@@ -52,7 +53,7 @@ def configuration(evaluation: Evaluation) -> dict[str, Any]:
         "command": _command(evaluation),
         "split": evaluation.split,
         "device": evaluation.device,
-        "dataset": asdict(evaluation.dataset.spec),
+        "dataset": evaluation.dataset.spec.to_mapping(),
         "counts": dict(evaluation.dataset.counts),
         "checkpoint": asdict(evaluation.info),
         "versions": {"evaluator": VERSION, "python": platform.python_version()}
@@ -88,8 +89,8 @@ def _error(error: SamplePrediction) -> dict[str, Any]:
 
 def _confusion(evaluation: Evaluation) -> dict[str, Any]:
     """Truth by prediction; the last row counts inserted characters, the last column deleted ones."""
-    alphabet = evaluation.dataset.spec.alphabet
-    return {"truth": [*alphabet, ""], "reading": [*alphabet, ""], "counts": evaluation.figures.confusion.tolist()}
+    names = [*evaluation.figures.confused, ""]
+    return {"truth": names, "reading": names, "counts": evaluation.figures.confusion.tolist()}
 
 
 def _calibration(evaluation: Evaluation) -> dict[str, Any]:

@@ -25,6 +25,7 @@ def show(evaluation: Evaluation, report: Path | None) -> None:
         "calibration": f"confidence differs from accuracy by {figures.calibration_error:.2%} on average",
         "throughput": f"{evaluation.images_per_s:,.0f} images/s, {evaluation.time_s:,.1f} s",
         "data set": f"{evaluation.split}, fingerprint {evaluation.dataset.fingerprint[:12]}",
+        **({"trained on": f"fingerprint {evaluation.info.fingerprint[:12]}"} if evaluation.is_foreign else {}),
         "checkpoint": str(evaluation.checkpoint),
     }
     if report is not None:

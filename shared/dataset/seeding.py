@@ -1,4 +1,5 @@
-"""The only place where randomness is derived: from (seed, split, index) for samples, from (seed, epoch) for orders.
+"""The only place where randomness is derived: from (seed, split, index) for samples, from (seed, epoch) for orders,
+from (seed, epoch, index) for augmentation.
 
 A seed is never added to an index. Every purpose has its own tag inside a keyed hash (BLAKE2b, RFC 7693), so no pair of
 seeds makes two splits, or a sample and an order, share a stream.
@@ -34,6 +35,12 @@ def order_keys(seed: int, epoch: int, num_keys: int) -> tuple[int, ...]:
     """`num_keys` (at most 8) round keys of 64 bits for the order of one epoch."""
     parts = struct.pack("<Q", seed), struct.pack("<Q", epoch)
     return struct.unpack(f"<{num_keys}Q", _digest(b"captcha.order", *parts, size=8 * num_keys))
+
+
+def augmentation_key(seed: int, epoch: int, index: int) -> int:
+    """256 bits for how one sample is altered in one epoch; `seed` is that of the order."""
+    parts = struct.pack("<Q", seed), struct.pack("<Q", epoch), struct.pack("<Q", index)
+    return int.from_bytes(_digest(b"captcha.augment", *parts, size=32), "little")
 
 
 class Draws:

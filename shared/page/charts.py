@@ -8,6 +8,7 @@ security policy forbids. Equal figures give equal bytes. Only one thread may dra
 import io
 import logging
 import re
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, PercentFormatter
 
 logging.getLogger("matplotlib").setLevel(logging.ERROR)  # It prints about its font cache.
 
@@ -78,7 +79,10 @@ def chart(name: str, description: str, height_in: float = 3.2) -> Iterator[Chart
         drawn.axes = figure.add_subplot()
         yield drawn
         file = io.StringIO()
-        figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
+        with warnings.catch_warnings():
+            # The page's own fonts draw the text; Matplotlib only needs its width.
+            warnings.filterwarnings("ignore", "Glyph .* missing from")
+            figure.savefig(file, format="svg", transparent=True, metadata=_NO_METADATA)
     drawn.svg = Markup(_for_page(file.getvalue(), name, str(Markup.escape(description))))  # noqa: S704 - Matplotlib escapes its text.
 
 
@@ -135,6 +139,8 @@ def scale_axis(axes: Axes, scale: Scale, values: Sequence[float]) -> None:
         return
     if scale == "log" and min(values) > 0 and max(values) > _LOG_FROM * min(values):
         axes.set_yscale("log")
+        # Powers of ten alone are too few labels for two decades.
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if max(values) < 1000 * min(values) else (1.0,)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:,.6g}")
 

@@ -19,7 +19,7 @@ class Records:
     "Joined, they are the n images in order; a raw payload may hold several images."
     image_sizes: NDArray[np.uint32]
     "[n] bytes of each image; [0] with `Codec.RAW`, where all have the same size."
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
     "[n, max_length], padded with the blank class."
 
 
@@ -32,7 +32,7 @@ class Batch:
     "Within the epoch."
     images: NDArray[np.uint8]
     "[n, height, width, 3], RGB. Never written to: it may be a view of the received message."
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
     "[n, max_length], padded with the blank class."
     indices: NDArray[np.uint64]
     "[n], each within its split."
@@ -59,12 +59,13 @@ def split_images(joined: memoryview, sizes: Sequence[int]) -> list[memoryview]:
     return [joined[start:end] for start, end in pairwise(ends)]
 
 
-def text_of(label: NDArray[np.uint8], alphabet: str) -> str:
+def text_of(label: NDArray[np.uint16], alphabet: str) -> str:
     """The characters of one label row; classes past the alphabet (the blank) are padding."""
     return "".join(alphabet[value] for value in label if value < len(alphabet))
 
 
-def label_of(text: str, alphabet: str, max_length: int) -> NDArray[np.uint8]:
-    """uint8 [max_length]: `text` as classes, padded with the blank class; the inverse of `text_of`."""
-    classes = bytearray(map(alphabet.index, text)).ljust(max_length, bytes([len(alphabet)]))
-    return np.frombuffer(classes, np.uint8)
+def label_of(text: str, alphabet: str, max_length: int) -> NDArray[np.uint16]:
+    """uint16 [max_length]: `text` as classes, padded with the blank class; the inverse of `text_of`."""
+    label = np.full(max_length, len(alphabet), np.uint16)
+    label[: len(text)] = [alphabet.index(character) for character in text]
+    return label

@@ -33,9 +33,9 @@ def encode_batch(epoch: int, step: int, indices: NDArray[np.uint64], records: Re
         epoch=epoch,
         step=step,
         codec=CODECS[records.codec],
-        checksum=_checksum(indices, records.labels, records.image_sizes, records.payloads),
+        checksum=_checksum(indices, _label_bytes(records.labels), records.image_sizes, records.payloads),
         indices=indices.tolist(),
-        labels=records.labels.tobytes(),
+        labels=_label_bytes(records.labels),
         image_sizes=records.image_sizes.tolist(),
     ).SerializeToString()
     size = sum(memoryview(payload).nbytes for payload in records.payloads)
@@ -48,7 +48,7 @@ class ReceivedBatch:
 
     epoch: int
     step: int
-    labels: NDArray[np.uint8]
+    labels: NDArray[np.uint16]
     indices: NDArray[np.uint64]
     codec: Codec
     _images: memoryview
@@ -73,12 +73,12 @@ def read_batch(message: bytes, spec: DatasetSpec) -> ReceivedBatch:
     fields, images = _parse(message)
     indices = np.array(fields.indices, np.uint64)
     sizes = np.array(fields.image_sizes, np.uint32)
-    labels = np.frombuffer(fields.labels, np.uint8)
-    if (found := _checksum(indices, labels, sizes, [images])) != fields.checksum:
+    if (found := _checksum(indices, fields.labels, sizes, [images])) != fields.checksum:
         raise DataLoss(f"step {fields.step} came with checksum {fields.checksum:016x}, its bytes have {found:016x}")
-    if labels.size != indices.size * spec.max_length:
-        raise DataLoss(f"step {fields.step} came with {labels.size} label bytes for {indices.size} samples")
-    codec, labels = _codec_of(fields.codec), labels.reshape(-1, spec.max_length)
+    if len(fields.labels) != 2 * indices.size * spec.max_length:
+        raise DataLoss(f"step {fields.step} came with {len(fields.labels)} label bytes for {indices.size} samples")
+    codec = _codec_of(fields.codec)
+    labels = np.frombuffer(fields.labels, "<u2").astype(np.uint16, copy=False).reshape(-1, spec.max_length)
     return ReceivedBatch(fields.epoch, fields.step, labels, indices, codec, images, sizes, spec.image_shape)
 
 
@@ -94,6 +94,10 @@ def _decode_images(
     return decode(split_images(images, sizes.tolist()), codec, shape)
 
 
+def _label_bytes(labels: NDArray[np.uint16]) -> bytes:
+    return labels.astype("<u2", copy=False).tobytes()
+
+
 def _codec_of(number: int) -> Codec:
     if number not in CODEC_OF:
         raise DataLoss(f"a batch came in the unknown codec {number}; this reader is older than the service")
@@ -102,12 +106,12 @@ def _codec_of(number: int) -> Codec:
 
 def _checksum(
     indices: NDArray[np.uint64],
-    labels: NDArray[np.uint8],
+    labels: bytes,
     sizes: NDArray[np.uint32],
     payloads: Sequence[bytes | memoryview],
 ) -> int:
     hasher = xxhash.xxh3_64(indices.astype("<u8", copy=False).tobytes())
-    hasher.update(labels.tobytes())
+    hasher.update(labels)
     hasher.update(sizes.astype("<u4", copy=False).tobytes())
     for payload in payloads:
         hasher.update(payload)

@@ -14,6 +14,7 @@ from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Records, Sample, split_images, text_of
 from shared.protocol.codec import Codec, decode
 from shared.protocol.request import StreamRequest
+from shared.protocol.spec_message import spec_message, spec_of
 
 MAX_MESSAGE_BYTES = 96 << 20
 "The largest message a client must accept: 64 MiB of pixels that compress badly, and everything else."
@@ -39,16 +40,8 @@ _SAME_IN_MESSAGE = tuple(
 
 def dataset_message(dataset: Dataset, codecs: Sequence[Codec], kind: str) -> pb.GetDatasetResponse:
     """The description of a data set as GetDataset gives it."""
-    spec = dataset.spec
     return pb.GetDatasetResponse(
-        spec=pb.DatasetSpec(
-            seed=spec.seed,
-            width=spec.width,
-            height=spec.height,
-            alphabet=spec.alphabet,
-            min_length=spec.min_length,
-            max_length=spec.max_length,
-        ),
+        spec=spec_message(dataset.spec),
         fingerprint=dataset.fingerprint,
         splits=[pb.Split(name=name, count=count) for name, count in dataset.counts.items()],
         codecs=[CODECS[codec] for codec in codecs],
@@ -58,16 +51,8 @@ def dataset_message(dataset: Dataset, codecs: Sequence[Codec], kind: str) -> pb.
 
 def dataset_of(message: pb.GetDatasetResponse) -> Dataset:
     """The inverse of `dataset_message`; raises `UsageError` where the spec is out of its bounds."""
-    spec = message.spec
     return Dataset(
-        spec=DatasetSpec(
-            seed=spec.seed,
-            width=spec.width,
-            height=spec.height,
-            alphabet=spec.alphabet,
-            min_length=spec.min_length,
-            max_length=spec.max_length,
-        ),
+        spec=spec_of(message.spec),
         counts={split.name: split.count for split in message.splits},
         fingerprint=message.fingerprint,
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import mindspore as ms
 import numpy as np
+from numpy.typing import NDArray
 
 from shared.errors import DataLoss
 from shared.recogniser.checkpoint_info import CheckpointInfo, info_file, is_checkpoint_file, list_checkpoints, sha256_of
@@ -29,8 +30,8 @@ def weights_digest(parameters: Iterable[ms.Parameter]) -> str:
     return hasher.hexdigest()
 
 
-def save_checkpoint(folder: Path, info: CheckpointInfo, parameters: Sequence[ms.Parameter], keep: int) -> Path:
-    """Writes one checkpoint and removes all but the newest `keep`; returns the `.ckpt`. Never leaves half of one."""
+def save_checkpoint(folder: Path, info: CheckpointInfo, parameters: Sequence[ms.Parameter]) -> Path:
+    """Writes one checkpoint; returns the `.ckpt`. Never leaves half of one."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / info.file_name
     remove_partial_files(folder, is_checkpoint_file)  # Left by a run that was killed while it saved.
@@ -41,10 +42,20 @@ def save_checkpoint(folder: Path, info: CheckpointInfo, parameters: Sequence[ms.
         written = replace(info, file_sha256=sha256_of(partial))
         info_file(path).unlink(missing_ok=True)
     write_atomic(info_file(path), json.dumps(asdict(written), indent=2) + "\n")
-    for old in list_checkpoints(folder)[:-keep]:
-        info_file(old).unlink(missing_ok=True)
-        old.unlink(missing_ok=True)
     return path
+
+
+def remove_old_checkpoints(folder: Path, keep: int, best: str = "") -> None:
+    """Removes all but the newest `keep` and the one whose file name is `best`."""
+    for old in list_checkpoints(folder)[:-keep]:
+        if old.name != best:
+            info_file(old).unlink(missing_ok=True)
+            old.unlink(missing_ok=True)
+
+
+def load_weights(path: Path) -> dict[str, NDArray[np.float32]]:
+    """All weights of a checkpoint by name; the state of its optimizer is among them."""
+    return {name: value.asnumpy() for name, value in ms.load_checkpoint(str(path)).items()}
 
 
 def load_parameters(path: Path, parameters: Sequence[ms.Parameter]) -> int:

@@ -7,7 +7,7 @@ unfinished, and is skipped.
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss, UsageError
 from shared.recogniser.network_spec import NetworkSpec
-from shared.recogniser.run_layout import RunLayout
+from shared.recogniser.run_layout import BEST_FILE, RunLayout
 
 _CHECKPOINT = re.compile(r"warpctc-(\d+)-(\d+)\.ckpt")
 _CHECKPOINT_FILE = re.compile(r"warpctc-\d+-\d+\.(ckpt|json)")
@@ -46,12 +46,16 @@ class CheckpointInfo:
     "SHA-256 over all configuration keys: tells checkpoints of differently configured runs apart."
     weights_digest: str
     "SHA-256 over the names and bytes of the network's parameters."
+    fonts: dict[str, str] = field(default_factory=dict)
+    "Where the fonts of the data set were when the run began: paths by SHA-256."
+    validation: dict[str, Any] | None = None
+    "The validations until here, as `ValidationHistory` keeps them; None when there was none."
     file_sha256: str = ""
 
     @property
     def file_name(self) -> str:
         """Of the `.ckpt`."""
-        return f"warpctc-{self.epoch}-{self.step}.ckpt"
+        return checkpoint_name(self.epoch, self.step)
 
     def dataset_spec(self) -> DatasetSpec:
         """The spec of the data set trained on."""
@@ -62,7 +66,25 @@ class CheckpointInfo:
         return NetworkSpec(**self.network)
 
 
+@dataclass(frozen=True, kw_only=True)
+class BestCheckpoint:
+    """What RUN/best.json holds: which checkpoint had the highest accuracy on the validation split."""
+
+    checkpoint: str
+    "Relative to the run directory."
+    step: int
+    "Steps done since the start of training."
+    valid_accuracy: float
+    "Exact match, 0..1."
+
+
 _INFO = TypeAdapter(CheckpointInfo)
+_BEST = TypeAdapter(BestCheckpoint)
+
+
+def checkpoint_name(epoch: int, step: int) -> str:
+    """The file name of the checkpoint after `step` steps of `epoch`, which is counted from 1."""
+    return f"warpctc-{epoch}-{step}.ckpt"
 
 
 def info_file(checkpoint: Path) -> Path:
@@ -83,7 +105,12 @@ def list_checkpoints(folder: Path) -> list[Path]:
 
 
 def find_checkpoint(path: Path) -> Path:
-    """A `.ckpt` file as it is, or the newest checkpoint of a run directory; raises `UsageError` when there is none."""
+    """A `.ckpt` file as it is, the newest checkpoint of a run directory, or the best one for RUN/best.json.
+
+    Raises `UsageError` when there is none.
+    """
+    if path.name == BEST_FILE:
+        return _best_checkpoint(path)
     return path if path.is_file() else find_checkpoints(path)[-1]
 
 
@@ -118,6 +145,18 @@ def read_info(path: Path) -> CheckpointInfo:
     if sha256_of(path) != info.file_sha256:
         raise DataLoss(f"{path} is damaged: its SHA-256 is not the one in {beside.name}; take another checkpoint")
     return info
+
+
+def _best_checkpoint(file: Path) -> Path:
+    """The `.ckpt` that a best.json names."""
+    try:
+        best = _BEST.validate_json(file.read_bytes())
+    except FileNotFoundError as error:
+        problem = f"{file} does not exist: the run has no validation yet"
+        raise UsageError(f"{problem}; give the run directory for its newest checkpoint") from error
+    except (OSError, ValidationError) as error:
+        raise DataLoss(f"{file} is damaged; give the run directory for its newest checkpoint") from error
+    return file.parent / best.checkpoint
 
 
 def sha256_of(path: Path) -> str:

@@ -37,6 +37,17 @@ def decode(logits: NDArray[np.floating[Any]], alphabet: str) -> PredictedBatch:
     )
 
 
+def character_confidences(batch: PredictedBatch, blank: int) -> list[tuple[float, ...]]:
+    """For each text of a batch the confidence of each character: the highest among the frames that CTC merges to it."""
+    return [_of_characters(*row, blank) for row in zip(batch.paths, batch.frame_confidences, strict=True)]
+
+
+def _of_characters(path: NDArray[np.int64], confidences: NDArray[np.float64], blank: int) -> tuple[float, ...]:
+    starts = np.flatnonzero(np.diff(path, prepend=-1))
+    highest = np.maximum.reduceat(confidences, starts)
+    return tuple(highest[path[starts] < blank].tolist())
+
+
 def greedy_decode(logits: NDArray[np.floating[Any]], alphabet: str) -> list[str]:
     """n texts from logits [frames, n, classes]; class i is the i-th character, the last class the blank."""
     if logits.ndim != 3 or logits.shape[2] != len(alphabet) + 1:

@@ -5,7 +5,7 @@ Note: MindSpore calls `iter(source)` before it wants data and drops the type of 
 MindSpore, and the original exception stays on `source.error`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,8 +48,11 @@ class StreamPlan:
 class BatchSource:
     """An iterable of rows, one per step: images uint8 [n, height, width, 3], labels int32 [n, max_length], indices."""
 
-    def __init__(self, client: DatasetClient, plan: StreamPlan) -> None:
-        self._client, self._plan = client, plan
+    def __init__(
+        self, client: DatasetClient, plan: StreamPlan, prepare: Callable[[Batch], NDArray[np.uint8]] | None = None
+    ) -> None:
+        """prepare: gives the images of a batch as they are to be used; called in the thread that reads."""
+        self._client, self._plan, self._prepare = client, plan, prepare
         self._stream: BatchStream | None = None
         self._reopened = 0
         self._closed = False
@@ -61,7 +64,8 @@ class BatchSource:
     def __iter__(self) -> Iterator[Row]:
         try:
             for batch in self._batches():
-                yield batch.images, batch.labels.astype(np.int32), batch.indices
+                images = batch.images if self._prepare is None else self._prepare(batch)
+                yield images, batch.labels.astype(np.int32), batch.indices
         except Exception as error:
             self.error = error
             raise

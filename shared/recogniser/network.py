@@ -1,4 +1,4 @@
-"""The recogniser: image columns as time steps -> stacked LSTM -> fully connected layer -> logits for CTC.
+"""The recogniser: frames of an image as time steps -> stacked LSTM -> fully connected layer -> logits for CTC.
 
 The stacked LSTM and its CTC head follow Graves et al., "Connectionist temporal classification" (ICML 2006).
 Note: the second layer may read right to left. It then knows what comes after a digit as well as what comes before,
@@ -11,6 +11,7 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Orthogonal, Uniform, XavierUniform, initializer
 from numpy.typing import NDArray
 
+from shared.recogniser.features import ColumnFrames, ConvolutionFrames
 from shared.recogniser.network_spec import NetworkSpec
 from shared.recogniser.preprocessing import Colour, Ink
 
@@ -21,30 +22,51 @@ class CaptchaNetwork(nn.Cell):
     def __init__(self, spec: NetworkSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.pixels = Ink(spec.width) if spec.pixels == "ink" else Colour(spec.width)
-        self.values_per_row = spec.columns_per_frame * self.pixels.channels
-        self.first = _lstm("first", spec.height * self.values_per_row, spec)
-        self.second = _lstm("second", spec.hidden_size, spec)
-        self.classify = _classifier(spec)
-        self.backward = spec.second_layer == "backward"
+        self.features = _features(spec)
+        self.first = _lstm("first", self.features.frame_size, spec)
+        parallel = spec.second_layer == "parallel"
+        self.second = _lstm("second", self.features.frame_size if parallel else spec.hidden_size, spec)
+        self.classify = _classifier(spec, (2 if parallel else 1) * spec.hidden_size)
+        self.reverse = _Reverse(spec.num_frames)
+        self.second_layer = spec.second_layer
 
     def construct(self, images: ms.Tensor) -> ms.Tensor:
         """See the class."""
-        hidden, _ = self.first(self._frames(self.pixels(images)))
-        if not self.backward:
+        frames = self.features(images)
+        hidden, _ = self.first(frames)
+        if self.second_layer == "forward":
             return self._logits(self.second(hidden)[0])
-        hidden, _ = self.second(ops.flip(hidden, (0,)))
-        return ops.flip(self._logits(hidden), (0,))
-
-    def _frames(self, rows: ms.Tensor) -> ms.Tensor:
-        """[n, height, width * channels] -> [num_frames, n, values], each frame row by row."""
-        num, spec = rows.shape[0], self.spec
-        blocks = rows.reshape(num, spec.height, spec.num_frames, self.values_per_row).transpose(2, 0, 1, 3)
-        return blocks.reshape(spec.num_frames, num, spec.height * self.values_per_row)
+        if self.second_layer == "backward":
+            hidden, _ = self.second(self.reverse(hidden))
+            return self.reverse(self._logits(hidden))
+        backward, _ = self.second(self.reverse(frames))
+        return self._logits(ops.concat((hidden, self.reverse(backward)), 2))
 
     def _logits(self, hidden: ms.Tensor) -> ms.Tensor:
         """In float32 everywhere: Ascend's LSTM computes and answers in float16."""
         return self.classify(ops.cast(hidden, ms.float32))
+
+
+class _Reverse(nn.Cell):
+    """[num_frames, ...] -> the same, last frame first. On CPU `ops.flip` moves single values, this whole frames."""
+
+    def __init__(self, num_frames: int) -> None:
+        super().__init__()
+        self.order = ms.Tensor(np.arange(num_frames)[::-1].astype(np.int32))
+        self.gather = ops.Gather()
+
+    def construct(self, frames: ms.Tensor) -> ms.Tensor:
+        return self.gather(frames, self.order, 0)
+
+    def bprop(self, frames: ms.Tensor, out: ms.Tensor, dout: ms.Tensor) -> tuple[ms.Tensor]:
+        return (self.gather(dout, self.order, 0),)
+
+
+def _features(spec: NetworkSpec) -> ColumnFrames | ConvolutionFrames:
+    if spec.resized_width is not None:
+        return ConvolutionFrames(spec.width, spec.height, spec.resized_width, ms.get_context("device_target"))
+    pixels = Ink(spec.width) if spec.pixels == "ink" else Colour(spec.width)
+    return ColumnFrames(pixels, spec.height, spec.num_frames, spec.columns_per_frame)
 
 
 def _lstm(name: str, input_size: int, spec: NetworkSpec) -> nn.LSTM:
@@ -73,9 +95,9 @@ def _draw_orthogonal(layer: nn.LSTM, input_size: int, hidden_size: int) -> None:
         parameter.set_data(ms.Tensor(values))
 
 
-def _classifier(spec: NetworkSpec) -> nn.Dense:
+def _classifier(spec: NetworkSpec, input_size: int) -> nn.Dense:
     """Small weights of either sign; or weights and biases uniform in 0..1, the published way."""
-    layer = nn.Dense(spec.hidden_size, spec.num_classes, weight_init=Uniform(spec.hidden_size**-0.5))
+    layer = nn.Dense(input_size, spec.num_classes, weight_init=Uniform(input_size**-0.5))
     if spec.initial_weights == "uniform":
         for parameter in layer.get_parameters():
             parameter.set_data(ms.Tensor(_drawn(Uniform(0.5), parameter.shape) + 0.5))

@@ -13,11 +13,12 @@ import numpy as np
 from mindspore import nn, ops
 from numpy.typing import NDArray
 
+from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.recogniser.checkpoint import load_parameters
-from shared.recogniser.checkpoint_info import CheckpointInfo
+from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, read_info
 from shared.recogniser.ctc_decoding import PredictedBatch, decode
-from shared.recogniser.device import Device, Signal
+from shared.recogniser.device import Device, Signal, set_device
 from shared.recogniser.network import CaptchaNetwork
 
 NETWORK_BATCH_SIZE = 64
@@ -34,6 +35,21 @@ class Predictor:
         load_parameters(checkpoint, network.trainable_params())
         self._forward = _Forward(network, device)
 
+    @property
+    def alphabet(self) -> str:
+        """Class i is the i-th character."""
+        return self.dataset_spec.alphabet
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(width, height)."""
+        return self.network_spec.width, self.network_spec.height
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures of another size are brought to this one."""
+        return Fit()
+
     def warm_up(self) -> None:
         """Compiles the network, which takes seconds, so that the first batch is as fast as the others."""
         self.logits(np.zeros((1, *self.dataset_spec.image_shape), np.uint8))
@@ -47,6 +63,13 @@ class Predictor:
     def predict(self, images: NDArray[np.uint8]) -> PredictedBatch:
         """Texts and confidences for images uint8 [n, height, width, 3], n in 1..NETWORK_BATCH_SIZE."""
         return decode(self.logits(images), self.dataset_spec.alphabet)
+
+
+def load_checkpoint(path: Path, device: Device) -> Predictor:
+    """The network of a `.ckpt` file, a run directory or RUN/best.json; raises `UsageError` and `DataLoss`."""
+    set_device(device)
+    checkpoint = find_checkpoint(path)
+    return Predictor(checkpoint, read_info(checkpoint), device)
 
 
 class _Forward(nn.Cell):

@@ -9,12 +9,12 @@ import numpy as np
 from mindspore import nn, ops
 
 # ITU-R BT.601 luma, which the captcha library's renderer weighs colours by (Pillow's conversion to "L").
-_LUMA = (0.299, 0.587, 0.114)
+LUMA = (0.299, 0.587, 0.114)
 # It pastes digits through a mask of 1.97 times their luma: dark digits come out pale.
-_MASK_GAIN = 1.97 / 255.0
+MASK_GAIN = 1.97 / 255.0
 # Of blue, green and red, as the published example normalises them.
-_MEANS = np.array((0.9010, 0.9049, 0.9025))
-_DEVIATIONS = np.array((0.1521, 0.1347, 0.1458))
+MEANS = np.array((0.9010, 0.9049, 0.9025))
+DEVIATIONS = np.array((0.1521, 0.1347, 0.1458))
 
 
 class Ink(nn.Cell):
@@ -32,7 +32,7 @@ class Ink(nn.Cell):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.luma = ms.Tensor(np.kron(np.eye(width), np.reshape(_LUMA, (3, 1))), ms.float32)
+        self.luma = ms.Tensor(np.kron(np.eye(width), np.reshape(LUMA, (3, 1))), ms.float32)
 
     def construct(self, images: ms.Tensor) -> ms.Tensor:
         """See the class."""
@@ -40,7 +40,7 @@ class Ink(nn.Cell):
         rows = ops.cast(images.reshape(num * height, width * 3), ms.float32)
         luma = ops.matmul(rows, self.luma).reshape(num, height * width)
         light, dark = luma.max(axis=1, keepdims=True), luma.min(axis=1, keepdims=True)
-        strength = ops.clamp(dark * _MASK_GAIN, 0.04, 1.0)
+        strength = ops.clamp(dark * MASK_GAIN, 0.04, 1.0)
         ink = ops.clamp((light - luma) / ((light - dark + 1.0) * strength), 0.0, 1.0)
         return ((ink - 0.15) * 4.0).reshape(num, height, width)
 
@@ -55,8 +55,8 @@ class Colour(nn.Cell):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.scale = ms.Tensor(np.kron(np.eye(width), np.eye(3)[::-1] / (255.0 * _DEVIATIONS)), ms.float32)
-        self.shift = ms.Tensor(np.tile(-_MEANS / _DEVIATIONS, width), ms.float32)
+        self.scale = ms.Tensor(np.kron(np.eye(width), np.eye(3)[::-1] / (255.0 * DEVIATIONS)), ms.float32)
+        self.shift = ms.Tensor(np.tile(-MEANS / DEVIATIONS, width), ms.float32)
 
     def construct(self, images: ms.Tensor) -> ms.Tensor:
         """See the class."""

@@ -1,8 +1,10 @@
 """Where the files of a training run lie. The trainer writes them, the evaluator and the audit read them.
 
 RUN/config.yaml      what was asked, all defaults filled in
+RUN/spec.yaml        the data set, where the run started its own service
 RUN/metrics.jsonl    one line per log interval
 RUN/checkpoints/     warpctc-EPOCH-STEP.ckpt and .json; the configuration may name another folder
+RUN/best.json        which checkpoint had the highest accuracy on the validation split
 RUN/receipts/        rank-N.jsonl: what each rank consumed
 RUN/logs/            output of the processes of several ranks
 """
@@ -13,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
+BEST_FILE = "best.json"
 
 
 @dataclass(frozen=True)
@@ -27,9 +31,19 @@ class RunLayout:
         return self.path / "config.yaml"
 
     @property
+    def spec_file(self) -> Path:
+        """YAML for --spec, with the paths of the fonts; not there when the data set came from another's service."""
+        return self.path / "spec.yaml"
+
+    @property
     def metrics_file(self) -> Path:
         """JSON lines with the step and the means of each log interval."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def best_file(self) -> Path:
+        """JSON; a run without validation has none."""
+        return self.path / BEST_FILE
 
     @property
     def receipts(self) -> Path:

@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from typing import IO
 
 from shared.dataset.spec import DEFAULT_COUNTS
-from shared.errors import Unavailable
+from shared.dataset.spec_file import dump_spec
+from shared.dataset.spec_options import RenderSpec
+from shared.errors import Unavailable, UsageError
 from shared.system.cpu_limit import num_cores
 
 _LOG = logging.getLogger(__name__)
@@ -29,22 +31,27 @@ _PAGE_PREFIX = "metrics on "
 @contextmanager
 def embedded_service(
     counts: Mapping[str, int] = DEFAULT_COUNTS,
-    seed: int = 0,
+    render_spec: RenderSpec | None = None,
     num_workers: int | None = None,
     on_page: Callable[[str], None] | None = None,
 ) -> Iterator[str]:
     """Yields the target of a service that this process starts and, at the end of the block, stops.
 
-    num_workers: rendering processes; by default all cores but one, which is left to the reader.
-    on_page: is called with the address of the service's status page; None: it has no page.
-    Raises `Unavailable` with the service's error message when it does not start.
+    render_spec: what it renders; None: the default data set. num_workers: rendering processes; by default all cores
+    but one, which is left to the reader. on_page: is called with the address of its status page; None: it has none.
+    Raises `UsageError` with the service's error message for a data set that cannot be rendered, `Unavailable` when the
+    service does not start for another reason.
     """
     command = [sys.executable, "-m", "datagen_server", "serve", "--listen", "127.0.0.1:0", "--stop-with-stdin"]
-    command += ["--seed", str(seed), "--workers", str(num_workers or max(1, num_cores() - 1))]
+    command += ["--workers", str(num_workers or max(1, num_cores() - 1))]
     command += ["--count", *(f"{name}={count}" for name, count in counts.items())]
     if on_page is not None:
         command += ["--metrics-listen", "127.0.0.1:0"]
-    with tempfile.TemporaryFile("w+") as log:
+    with tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile("w", suffix=".yaml") as spec_file:
+        if render_spec is not None:
+            spec_file.write(dump_spec(render_spec.spec, render_spec.font_files))
+            spec_file.flush()
+            command += ["--spec", spec_file.name]
         service = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         )
@@ -69,6 +76,8 @@ def _target_of(service: subprocess.Popen[str], log: IO[str]) -> str:
         line = service.stdout.readline().strip()
         if line.startswith(_READY_PREFIX):
             return line.removeprefix(_READY_PREFIX)
+    if time.monotonic() < deadline and service.wait() == UsageError.exit_code:
+        raise UsageError(_end_of(log).rpartition("datagen_server: ")[2])
     reason = "in time" if time.monotonic() > deadline else f"(exit code {service.wait()})"
     raise Unavailable(f"the embedded data set service did not start {reason}: {_end_of(log)}")
 

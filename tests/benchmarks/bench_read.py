@@ -27,7 +27,7 @@ from rich.table import Table
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
-from datagen_server.shards.record import HEADER_BYTES
+from datagen_server.shards.record import layout_of
 from datagen_server.shards.shard_writer import key_of
 from datagen_server.sources.shard_source import ShardSource
 from datagen_server.workers.executors import process_workers
@@ -102,13 +102,14 @@ def _reader(directory: Path) -> Callable[[Indices], Images]:
 
 def _map_reader(directory: Path) -> Callable[[Indices], Images]:
     paths = sorted(directory.glob("*.lmdb"))
+    header_bytes = layout_of(SPEC).header_bytes
     environments = [lmdb.open(str(path), subdir=False, readonly=True, lock=False, lib_version=0) for path in paths]
 
     def read(indices: Indices) -> Images:
         images = np.empty((len(indices), SPEC.image_bytes), np.uint8)
         for image, index in zip(images, indices.tolist(), strict=True):
             with environments[index // 2048].begin(buffers=True) as transaction:
-                image[:] = np.frombuffer(transaction.get(key_of(index)), np.uint8, offset=HEADER_BYTES)
+                image[:] = np.frombuffer(transaction.get(key_of(index)), np.uint8, offset=header_bytes)
         return [image.data for image in images]
 
     return read

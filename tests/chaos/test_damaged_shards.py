@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from datagen_server.shards.manifest import Manifest, Shard
-from datagen_server.shards.record import HEADER_BYTES
+from datagen_server.shards.record import layout_of
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.shards.verify import verify
 from datagen_server.sources.shard_source import ShardSource
@@ -100,7 +100,7 @@ class Victim:
     def record_at(self, offset: int) -> int | None:
         """The index of the record that the byte at `offset` belongs to."""
         for index, (start, size) in enumerate(self.places):
-            if start <= offset < start + HEADER_BYTES + size:
+            if start <= offset < start + layout_of(SPEC).header_bytes + size:
                 return index
         return None
 

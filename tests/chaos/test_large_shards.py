@@ -3,12 +3,11 @@
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import Found, write_manifest
-from datagen_server.shards.record import header_of, record_key
+from datagen_server.shards.record import layout_of, record_key
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
@@ -28,14 +27,14 @@ def image_of(index: int) -> bytes:
 def write_shards(directory: Path, count: int, shard_size: int = 8192) -> None:
     dataset = Dataset(spec=SPEC, counts={SPLIT: count}, fingerprint=FINGERPRINT)
     plan = Plan(dataset=dataset, codec=Codec.RAW, shard_size=shard_size)
-    key, label = record_key(FINGERPRINT, SPLIT), np.zeros(SPEC.max_length, np.uint8)
+    key, label, layout = record_key(FINGERPRINT, SPLIT), bytes(SPEC.max_length), layout_of(SPEC)
     directory.mkdir()
     found: Found = {}
     for shard in plan.shards:
         writer, size = ShardWriter(directory, plan, shard), chunk_size(SPEC)
         for start in range(0, shard.count, size):
             images = ((index, image_of(index)) for index in shard.indices[start : start + size])
-            writer.append([header_of(key, index, Codec.RAW, label, image) + image for index, image in images])
+            writer.append([layout.header(key, index, Codec.RAW, label, image) + image for index, image in images])
         found[shard] = writer.finish(digest=0), 0
     write_manifest(directory, plan, found)
 

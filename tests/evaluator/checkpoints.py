@@ -37,4 +37,4 @@ def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1, step: i
         config_digest="",
         weights_digest=weights_digest(weights),
     )
-    return save_checkpoint(run_dir / "checkpoints", info, weights, keep=30)
+    return save_checkpoint(run_dir / "checkpoints", info, weights)

@@ -15,7 +15,7 @@ from tests.evaluator.checkpoints import untrained_checkpoint
 from tests.evaluator.conftest import COUNTS, Setting
 
 FIGURES = {"accuracy", "correct", "samples", "ci95", "by_length", "character_error_rate", "loss"}
-PROMISED = FIGURES | {"fingerprint", "checkpoint"}
+PROMISED = FIGURES | {"fingerprint", "trained_fingerprint", "checkpoint"}
 Captured = pytest.CaptureFixture[str]
 
 
@@ -89,11 +89,31 @@ def test_without_datagen_the_data_set_of_the_checkpoint_is_drawn_here(setting: S
     assert json.loads(capsys.readouterr().out) == embedded
 
 
-def test_a_checkpoint_of_another_data_set_is_refused(setting: Setting, tmp_path: Path) -> None:
-    foreign = Dataset(spec=DatasetSpec(seed=9), counts=COUNTS, fingerprint="0" * 64)
+def test_a_checkpoint_of_another_data_set_is_evaluated_and_both_are_named(
+    setting: Setting, tmp_path: Path, capsys: Captured
+) -> None:
+    foreign = Dataset(spec=DatasetSpec(seed=9, width=80, height=32), counts=COUNTS, fingerprint="0" * 64)
     untrained_checkpoint(tmp_path, foreign)
-    with pytest.raises(ForeignDataset, match=r"was trained on another data set: seed 9 \(here 0\)"):
+    arguments = ["--ckpt", str(tmp_path), "--datagen", setting.target, "--report", str(tmp_path / "report")]
+    assert main(arguments) == 0
+    captured = capsys.readouterr()
+    prints = f"fingerprint {setting.dataset.fingerprint[:12]}"
+    note = f"on 130 test samples, {prints}; trained on fingerprint 000000000000, images fitted from 160x64 to 80x32"
+    assert note in captured.err
+    assert "trained on        fingerprint 000000000000" in captured.out
+    report = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert (report["fingerprint"], report["trained_fingerprint"]) == (setting.dataset.fingerprint, "0" * 64)
+    assert report["samples"] == 130
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "another data set: seed 9, width 80, height 32" in page
+
+
+def test_characters_that_the_network_does_not_know_are_refused(setting: Setting, tmp_path: Path) -> None:
+    untrained_checkpoint(tmp_path, Dataset(spec=DatasetSpec(alphabet="0123456"), counts=COUNTS, fingerprint="0" * 64))
+    with pytest.raises(ForeignDataset, match=r"does not know characters of this data set: '789'; teach it: .* --init-"):
         main(["--ckpt", str(tmp_path), "--datagen", setting.target])
+    with pytest.raises(ForeignDataset, match=r"was trained on another data set: alphabet '0123456' \(here '01234567"):
+        main(["--ckpt", str(tmp_path)])
 
 
 @pytest.mark.parametrize(

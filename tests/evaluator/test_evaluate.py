@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_dataset, count_all
+from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_dataset, check_same_dataset, count_all
 from evaluator.report.report_json import full_report, summary
 from evaluator.scores import Score
 from evaluator.split_prediction import SplitPredictor
@@ -21,7 +21,7 @@ from tests.evaluator.oracle import figures_from
 
 @pytest.fixture(scope="module")
 def predictor(setting: Setting) -> SplitPredictor:
-    return SplitPredictor(setting.checkpoint, read_info(setting.checkpoint), "cpu")
+    return SplitPredictor(setting.checkpoint, read_info(setting.checkpoint), setting.dataset.spec, "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def client(setting: Setting) -> Iterator[DatasetClient]:
 def evaluation(setting: Setting, predictor: SplitPredictor, client: DatasetClient, batch_size: int = 64) -> Evaluation:
     advanced: list[int] = []
     batches = predictor.predict_split(client, "test", batch_size)
-    figures, time_s = count_all(batches, setting.dataset, "test", advanced.append)
+    figures, time_s = count_all(batches, setting.dataset, "test", setting.dataset.spec.alphabet, advanced.append)
     assert sum(advanced) == COUNTS["test"]
     return Evaluation(
         checkpoint=setting.checkpoint,
@@ -99,8 +99,14 @@ def test_the_best_has_most_right_then_the_lowest_loss(whole: Evaluation) -> None
     assert best_of([better, many, few]) is better
 
 
-def test_a_checkpoint_is_taken_for_the_data_set_it_was_trained_on(setting: Setting) -> None:
-    check_dataset(setting.checkpoint, read_info(setting.checkpoint), setting.dataset)
+def test_a_checkpoint_is_taken_for_every_data_set_whose_characters_it_knows(setting: Setting) -> None:
+    info = read_info(setting.checkpoint)
+    check_same_dataset(setting.checkpoint, info, setting.dataset)
+    for spec in (DatasetSpec(seed=3), DatasetSpec(width=128, height=32), DatasetSpec(alphabet="73", max_length=9)):
+        check_dataset(setting.checkpoint, info, Dataset(spec=spec, fingerprint="0" * 64))
+    unknown = Dataset(spec=DatasetSpec(alphabet="0a1b"), fingerprint="0" * 64)
+    with pytest.raises(ForeignDataset, match=r"does not know characters .*: 'ab'; teach it: python -m trainer --init-"):
+        check_dataset(setting.checkpoint, info, unknown)
 
 
 @pytest.mark.parametrize(
@@ -112,10 +118,10 @@ def test_a_checkpoint_is_taken_for_the_data_set_it_was_trained_on(setting: Setti
         (DatasetSpec(), r"same spec, drawn by another renderer: fingerprint [0-9a-f]{12} \(here 000000000000\)"),
     ],
 )
-def test_a_foreign_data_set_is_refused_by_name(setting: Setting, spec: DatasetSpec, problem: str) -> None:
+def test_another_data_set_is_refused_where_nobody_chose_it(setting: Setting, spec: DatasetSpec, problem: str) -> None:
     foreign = Dataset(spec=spec, fingerprint="0" * 64)
     with pytest.raises(ForeignDataset, match=rf"was trained on .*{problem}; give --datagen a service"):
-        check_dataset(setting.checkpoint, read_info(setting.checkpoint), foreign)
+        check_same_dataset(setting.checkpoint, read_info(setting.checkpoint), foreign)
 
 
 def test_a_batch_that_does_not_travel_in_one_message_is_refused(setting: Setting) -> None:

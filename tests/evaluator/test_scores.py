@@ -185,3 +185,15 @@ def cover(parts: list[list[int]], count: int) -> None:
     for part in parts:
         coverage.add(np.array(part, np.uint64))
     coverage.check_complete()
+
+
+def test_of_a_large_alphabet_the_confusion_holds_the_characters_in_most_errors() -> None:
+    alphabet = "".join(map(chr, range(0x4E00, 0x4E00 + 500)))
+    accumulator = ScoreAccumulator(alphabet, 2)
+    pairs = [(alphabet[number], alphabet[-1 - number]) for number in range(50) for _ in range(1 + number)]
+    accumulator.add(batch_of(0, [(truth, prediction, 0.5, 1.0) for truth, prediction in pairs]))
+    figures = accumulator.figures()
+    assert figures.confused == alphabet[30:50] + alphabet[450:470]
+    assert figures.confusion.shape == (41, 41)
+    assert figures.confusion.sum() == sum(1 + number for number in range(30, 50))
+    assert figures.character_error_rate == 1.0

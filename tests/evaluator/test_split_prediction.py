@@ -1,5 +1,7 @@
 """Predictions and losses of a split, whatever the batch shape, against loops in NumPy."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from scipy.special import log_softmax, logsumexp  # type: ignore[import-untyped]
 from evaluator.split_prediction import SplitPredictor, regrouped
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.batch import Batch, label_of
-from shared.recogniser.checkpoint_info import read_info
+from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, read_info
 from tests.evaluator.checkpoints import untrained_checkpoint
 
 DATASET = Dataset(spec=DatasetSpec(width=32, height=16, alphabet="abc"), fingerprint="f" * 64)
@@ -20,7 +22,7 @@ TRUTHS = ["a", "cab", "bbbb", "abca", "cc", "b", "acac", "baa"]
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> SplitPredictor:
     checkpoint = untrained_checkpoint(tmp_path_factory.mktemp("run"), DATASET)
-    return SplitPredictor(checkpoint, read_info(checkpoint), "cpu")
+    return SplitPredictor(checkpoint, read_info(checkpoint), DATASET.spec, "cpu")
 
 
 def some_batch(part: slice = slice(None)) -> Batch:
@@ -33,6 +35,32 @@ def some_batch(part: slice = slice(None)) -> Batch:
         labels=np.stack([label_of(truth, spec.alphabet, spec.max_length) for truth in TRUTHS])[part],
         indices=np.arange(len(TRUTHS), dtype=np.uint64)[part],
     )
+
+
+def test_another_data_set_is_counted_by_character_and_fitted_to_the_size_of_the_network(
+    predictor: SplitPredictor, tmp_path: Path
+) -> None:
+    """The same pictures and truths, smaller, in an alphabet of another order: the same predictions and losses."""
+    served = DatasetSpec(width=24, height=16, alphabet="cb", max_length=9)
+    foreign = SplitPredictor(untrained_checkpoint(tmp_path, DATASET), predictor_info(tmp_path), served, "cpu")
+    truths = ["c", "cbcb", "bb", "ccccc"]
+    small = np.random.default_rng(1).integers(0, 256, (4, *served.image_shape), dtype=np.uint8)
+    labels = np.stack([label_of(truth, served.alphabet, served.max_length) for truth in truths])
+    found = foreign.predict(Batch(epoch=0, step=0, images=small, labels=labels, indices=np.arange(4, dtype=np.uint64)))
+    padded = np.full((4, *DATASET.spec.image_shape), 255, np.uint8)
+    padded[:, :, 4:28] = small
+    logits = predictor.predictor.logits(padded)
+    assert np.array_equal(found.predictions.texts, predictor.predictor.predict(padded).texts)
+    assert found.truths == truths
+    for sample, truth in enumerate(truths[:3]):
+        exact = ctc_loss_by_definition(logits[:, sample], [DATASET.spec.alphabet.index(each) for each in truth])
+        assert found.losses[sample] == pytest.approx(exact, rel=1e-4)
+    # Five equal characters need nine frames, and the network has eight.
+    assert found.losses[3] == np.inf
+
+
+def predictor_info(run_dir: Path) -> CheckpointInfo:
+    return read_info(find_checkpoint(run_dir))
 
 
 def ctc_loss_by_definition(logits: NDArray[np.float32], classes: list[int]) -> float:
@@ -81,7 +109,7 @@ def test_a_short_batch_is_returned_without_its_padding(predictor: SplitPredictor
 def test_regrouping_keeps_every_sample_in_order_and_fills_every_group_but_the_last(sizes: list[int], size: int) -> None:
     ends = np.cumsum(sizes).tolist()
     parts = [np.arange(end - num, end, dtype=np.uint64) for num, end in zip(sizes, ends, strict=True)]
-    images, labels = np.zeros((9, 1, 1, 3), np.uint8), np.zeros((9, 4), np.uint8)
+    images, labels = np.zeros((9, 1, 1, 3), np.uint8), np.zeros((9, 4), np.uint16)
     batches = [
         Batch(epoch=0, step=0, images=images[: len(part)], labels=labels[: len(part)], indices=part) for part in parts
     ]

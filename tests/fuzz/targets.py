@@ -21,7 +21,7 @@ from datagen_server.service.validation import parse, sample_indices, stream_requ
 from datagen_server.shards import manifest
 from datagen_server.shards.lmdb_reader import Tree
 from datagen_server.shards.manifest import MANIFEST_NAME, PLAN_KEY, Manifest, Plan
-from datagen_server.shards.record import HEADER_BYTES, max_payload_bytes
+from datagen_server.shards.record import layout_of, max_payload_bytes
 from datagen_server.shards.shard_file import ShardFile, read_description
 from datagen_server.shards.shard_writer import key_of, seal, unseal
 from datagen_server.sources.ocr_lmdb_source import OcrFile, OcrLmdbSource
@@ -113,9 +113,10 @@ def _shard(folder: Path) -> Target:
         path.write_bytes(data)
         file = ShardFile(path, plan, stored)
         # Other pixels may come: atheris sees checksums compared and forges them. They are against damage, not malice.
+        most = layout_of(plan.dataset.spec).header_bytes + max_payload_bytes(plan.dataset.spec)
         for index in stored.indices:
             record = file.record(index)
-            assert record is None or len(record) <= HEADER_BYTES + max_payload_bytes(plan.dataset.spec)
+            assert record is None or len(record) <= most
         read_description(path)
 
     return Target(decode_one, [(folder / "made" / stored.file).read_bytes()])
@@ -264,9 +265,7 @@ def _with_right_checksum(data: bytes) -> bytes:
     except DecodeError:
         return data
     indices, sizes = np.array(message.indices, np.uint64), np.array(message.image_sizes, np.uint32)
-    message.checksum = batch_message._checksum(
-        indices, np.frombuffer(message.labels, np.uint8), sizes, [message.images]
-    )
+    message.checksum = batch_message._checksum(indices, message.labels, sizes, [message.images])
     return message.SerializeToString()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from shared.dataset.rank_slice import RankSlice
+from shared.dataset.spec import DatasetSpec
 from shared.errors import UsageError
 from trainer.config import PRESETS, dump_config, load_config
 
@@ -24,7 +25,7 @@ PUBLISHED = {
 
 
 def test_the_zoo_preset_is_the_published_table() -> None:
-    values = load_config(PRESETS["zoo"], None, ()).model_dump()
+    values = load_config(PRESETS["zoo"], None, ()).for_dataset(DatasetSpec()).model_dump()
     assert {key: values[key] for key in PUBLISHED} == PUBLISHED
     assert "save_checkpoint_path" in values
 
@@ -97,3 +98,17 @@ def test_a_wrong_file_is_named(tmp_path: Path, text: str, message: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"cannot read the configuration .*No such file"):
         load_config({}, tmp_path / "none.yaml", ())
+
+
+def test_keys_that_nobody_gave_are_the_data_sets() -> None:
+    config = load_config({}, None, ["captcha_width=200"]).for_dataset(DatasetSpec(width=200, height=80, max_length=6))
+    assert (config.max_captcha_digits, config.captcha_width, config.captcha_height) == (6, 200, 80)
+
+
+def test_all_keys_that_contradict_the_data_set_are_named() -> None:
+    config = load_config({}, None, ["captcha_width=200", "max_captcha_digits=6", "captcha_height=64"])
+    message = (
+        "max_captcha_digits 6 .the data set's is 4., captcha_width 200 .the data set's is 160.; leave such keys out"
+    )
+    with pytest.raises(UsageError, match=message):
+        config.for_dataset(DatasetSpec())

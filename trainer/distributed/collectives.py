@@ -56,6 +56,15 @@ class MeanOverRanks(nn.Cell):
         return tuple(means), mean[self.num_values :]
 
 
+def sum_over_ranks(world: World, counts: Sequence[int]) -> list[int]:
+    """Waits for all ranks; the sum of each count over them."""
+    if world.ranks == 1:
+        return list(counts)
+    found = ops.AllGather()(ms.Tensor(np.array(counts, np.int32))).asnumpy()
+    sums: list[int] = found.reshape(world.ranks, -1).sum(axis=0).tolist()
+    return sums
+
+
 def check_same(world: World, what: str, text: str) -> None:
     """Waits for all ranks; raises `StreamingError` on every one of them unless all gave the same `text`."""
     if world.ranks == 1:

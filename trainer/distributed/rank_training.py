@@ -33,9 +33,9 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
         trainer = Trainer(config, client, run, options.device, _observers(options, world, events), world)
         trainer.restore()
         if world.rank == 0:
-            run.begin(config)  # Not before: a run that is refused leaves nothing to resume.
+            run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
-        events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.num_steps)
+        events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.last_step)
         pages = rank_page_options(options, world.rank)
         with exported_metrics(trainer, pages) as address, _tensorboard(trainer) as tensorboard:
             trainer.observers += tensorboard

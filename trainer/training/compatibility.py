@@ -14,11 +14,7 @@ SPLIT = "train"
 
 def plan_slice(config: TrainerConfig, dataset: Dataset, world: World) -> RankSlice:
     """What a rank reads in each step; raises `UsageError` when configuration and data set are not compatible."""
-    spec = dataset.spec
-    facts = {"max_captcha_digits": spec.max_length, "captcha_width": spec.width, "captcha_height": spec.height}
-    for key, value in facts.items():
-        if getattr(config, key) != value:
-            raise UsageError(f"{key} is {getattr(config, key)} but the data set's is {value}; pass -o {key}={value}")
+    config.for_dataset(dataset.spec)
     if SPLIT not in dataset.counts:
         raise UsageError(f"the data set has no split {SPLIT!r}, only {', '.join(dataset.counts)}")
     global_batch_size = config.global_batch_size or config.batch_size * world.ranks
@@ -26,11 +22,15 @@ def plan_slice(config: TrainerConfig, dataset: Dataset, world: World) -> RankSli
     return RankSlice(count=count, global_batch_size=global_batch_size, rank=world.rank, ranks=world.ranks)
 
 
-def check_resumable(info: CheckpointInfo, dataset: Dataset, rank_slice: RankSlice, path: Path) -> None:
-    """Raises `UsageError` when the steps after the checkpoint would not be those of the run that wrote it.
+def check_resumable(info: CheckpointInfo, dataset: Dataset, rank_slice: RankSlice, num_steps: int, path: Path) -> None:
+    """Raises `UsageError` when the steps after the checkpoint would not be those of the run that wrote it, or when the
+    checkpoint is past the `num_steps` asked for.
 
     The number of ranks may differ: the global batches do not depend on it.
     """
+    if info.global_step > num_steps:
+        done = f"{path} has done {info.global_step:,} steps already, more than the {num_steps:,} asked for"
+        raise UsageError(f"cannot resume: {done}; give --steps at least that many")
     for what, was, now in (
         ("fingerprint", info.fingerprint, dataset.fingerprint),
         ("train count", info.split_count, rank_slice.count),

@@ -4,17 +4,17 @@ Note: nothing here decides what is read or in which order. The loop only counts 
 from (order seed, epoch, step), so a run that was killed and resumed takes exactly the same steps.
 """
 
+import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from pathlib import Path
 
 import mindspore as ms
 
 from shared.client import DatasetClient
 from shared.errors import StreamingError
-from shared.recogniser.checkpoint import save_checkpoint, weights_digest
-from shared.recogniser.checkpoint_info import CheckpointInfo
+from shared.recogniser.checkpoint import weights_digest
 from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
 from shared.recogniser.device import Device
 from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
@@ -23,11 +23,17 @@ from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World
 from trainer.observer import TrainingObserver
 from trainer.run_dir import MetricsRow, RunDir, Summary
+from trainer.training.augmentation import BatchPreparation
+from trainer.training.checkpoint_writer import CheckpointWriter, epoch_and_step
 from trainer.training.compatibility import SPLIT, plan_slice
-from trainer.training.resume import StartPoint, restore
+from trainer.training.initial_weights import init_from
+from trainer.training.resume import restore
 from trainer.training.step import TrainStep, build_step
 from trainer.training.step_totals import StepTotals
+from trainer.training.validation import RunValidation, build_validator
 from trainer.training.wait_clock import WaitClock
+
+_LOG = logging.getLogger(__name__)
 
 Rows = Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]]
 "Images, labels and indices of one step after another."
@@ -45,26 +51,37 @@ class Trainer:
         observers: Sequence[TrainingObserver] = (),
         world: World = SINGLE_RANK,
     ) -> None:
+        config = config.for_dataset(client.dataset.spec)
         self.config, self.client, self.run, self.world = config, client, run, world
         self.observers = list(observers)
         self.slice = plan_slice(config, client.dataset, world)
         self.num_steps = config.steps or config.epoch_size * self.slice.num_steps
         self.step: TrainStep = build_step(config, client.dataset.spec, self.slice, self.num_steps, device, world)
+        validator = build_validator(config, self.step.network, client, device, world)
+        self.validation = RunValidation(validator, config, self.num_steps)
         self.done, self.elapsed_s, self.checkpoint = 0, 0.0, ""
         self.saved_step: int | None = None
         self.row: MetricsRow | None = None
         "The last one logged."
         self.wait = WaitClock()
+        self._writer = CheckpointWriter(run, config, client.dataset, self.slice)
         self._source: BatchSource | None = None
         self._stopping = self._stopped = False
 
     def restore(self) -> None:
-        """Goes to the newest checkpoint of the run, if there is one; raises `UsageError` when it does not fit."""
-        newest = self.run.newest_checkpoint(self.config)
-        start: StartPoint = restore(newest, self.client.dataset, self.slice, self.step.state())
-        self.done, self.elapsed_s = start.steps_done, start.elapsed_s
+        """Goes to the newest checkpoint of the run, if there is one; raises `UsageError` when it does not fit.
+
+        A run that has none starts with the weights of the one that its configuration names, if it names one.
+        """
+        found, dataset = self.run.checkpoints(self.config), self.client.dataset
+        start = restore(found, dataset, self.slice, self.num_steps, self.step.state())
+        self.done, self.elapsed_s, self.validation.history = start.steps_done, start.elapsed_s, start.validation
         if start.checkpoint is not None:
             self.checkpoint, self.saved_step = str(start.checkpoint), self.done
+        elif self.config.init_from is not None:
+            table = init_from(Path(self.config.init_from), self.step.network, dataset.spec.alphabet)
+            if self.world.rank == 0:
+                _LOG.warning("%s", table)
 
     def train(self) -> Summary:
         """Takes the steps that are left; raises the stream's own error when there is no data."""
@@ -72,8 +89,10 @@ class Trainer:
         check_same(self.world, "configuration, data set, weights or steps done", repr(facts))
         if self.world.rank == 0:
             self.run.cut_metrics(self.done)
+            self._writer.write_best(self.validation.history)
         self._receipts = ReceiptWriter(self.run.receipts, self._receipt_header())
-        self._source = BatchSource(self.client, self._stream_plan())
+        prepare = BatchPreparation(self.config, self.client.dataset.spec, self.step.network.spec)
+        self._source = BatchSource(self.client, self._stream_plan(), prepare)
         try:
             totals = self._steps(self._rows(self._source))
         finally:
@@ -88,6 +107,9 @@ class Trainer:
             rank_wait_shares=totals.wait_shares(),
             checkpoint=self.checkpoint,
             weights_digest=weights_digest(self.step.weights),
+            stopped_early=self.validation.stopped_early,
+            best_step=self.validation.history.best_step,
+            valid_accuracy=self.validation.history.best_accuracy,
         )
 
     def stop(self) -> None:
@@ -100,6 +122,11 @@ class Trainer:
             self._source.close()
 
     @property
+    def last_step(self) -> int:
+        """The step that the run ends with, as far as is known."""
+        return self.done if self.validation.stopped_early else self.num_steps
+
+    @property
     def reopened(self) -> int:
         """Streams opened again after a fault, since this process began."""
         return 0 if self._source is None else self._source.reopened
@@ -109,7 +136,7 @@ class Trainer:
             split=SPLIT,
             slice=self.slice,
             first_step=self.done,
-            last_step=self.num_steps,
+            last_step=self.last_step,
             order_seed=self.config.seed,
             shuffle=self.config.shuffle,
             codec=self.config.codec,
@@ -123,16 +150,18 @@ class Trainer:
 
     def _steps(self, rows: Rows) -> StepTotals:
         config, totals, interval, saved_at = self.config, StepTotals(), StepTotals(), -1
-        while self.done < self.num_steps and not self._stopped:
+        while self.done < self.last_step and not self._stopped:
             took = self._take_step(rows)
             if took is None:
                 break
             interval += took
             totals += took
-            if self.done % config.log_steps == 0 or self.done == self.num_steps:
-                self._log(interval)
+            accuracy = self._validate()
+            if self.done % config.log_steps == 0 or self.done == self.num_steps or accuracy is not None:
+                self._log(interval, accuracy)
                 interval = StepTotals()
-            if config.save_checkpoint and self.done % config.save_checkpoint_steps == 0:
+            is_best = self.done == self.validation.history.best_step
+            if config.save_checkpoint and (is_best or self.done % config.save_checkpoint_steps == 0):
                 self._save()
                 saved_at = self.done
         if config.save_checkpoint and saved_at != self.done:
@@ -163,11 +192,17 @@ class Trainer:
             observer.step(self.done, result.loss)
         return StepTotals(1, result.loss, result.grad_norm, result.wait_s, time_s)
 
-    def _log(self, interval: StepTotals) -> None:
+    def _validate(self) -> float | None:
+        started = time.perf_counter()
+        accuracy = self.validation.after_step(self.done)
+        self.elapsed_s += time.perf_counter() - started
+        return accuracy
+
+    def _log(self, interval: StepTotals, valid_accuracy: float | None) -> None:
         shares = interval.wait_shares()
         row = MetricsRow(
             step=self.done,
-            epoch=self._epoch_and_step()[0],
+            epoch=epoch_and_step(self.done, self.slice.num_steps)[0],
             loss=interval.loss / interval.steps,
             grad_norm=interval.grad_norm / interval.steps,
             lr=self.step.learning_rate(self.done - 1),
@@ -175,6 +210,7 @@ class Trainer:
             wait_share=max(shares),
             elapsed_s=round(self.elapsed_s, 2),
             rank_wait_shares=shares,
+            valid_accuracy=valid_accuracy,
         )
         if self.world.rank == 0:
             self.run.append_metrics(row)
@@ -182,38 +218,15 @@ class Trainer:
         for observer in self.observers:
             observer.log(row)
 
-    def _epoch_and_step(self) -> tuple[int, int]:
-        """As in a checkpoint's name: epochs begun from 1, and steps done in the last of them."""
-        epoch, step = divmod(max(self.done, 1) - 1, self.slice.num_steps)
-        return epoch + 1, min(step + 1, self.done)
-
     def _save(self) -> None:
         """Rank 0 writes, after all have their receipts on the disk and agree on the weights."""
         digest = weights_digest(self.step.weights)
         self._receipts.add_weights(self.done, digest)
         check_same(self.world, "weights", digest)
         if self.world.rank == 0:
-            folder, keep = self.run.checkpoint_folder(self.config), self.config.keep_checkpoint_max
-            self.checkpoint = str(save_checkpoint(folder, self._checkpoint_info(digest), self.step.state(), keep))
+            history = self.validation.history
+            self.checkpoint = str(self._writer.write(self.step, self.done, self.elapsed_s, digest, history))
         self.saved_step = self.done
-
-    def _checkpoint_info(self, digest: str) -> CheckpointInfo:
-        epoch, step = self._epoch_and_step()
-        dataset = self.client.dataset
-        return CheckpointInfo(
-            epoch=epoch,
-            step=step,
-            global_step=self.done,
-            elapsed_s=round(self.elapsed_s, 2),
-            ranks=self.slice.ranks,
-            global_batch_size=self.slice.global_batch_size,
-            fingerprint=dataset.fingerprint,
-            split_count=self.slice.count,
-            dataset=asdict(dataset.spec),
-            network=asdict(self.step.network.spec),
-            config_digest=self.config.digest(),
-            weights_digest=digest,
-        )
 
     def _receipt_header(self) -> ReceiptHeader:
         return ReceiptHeader(

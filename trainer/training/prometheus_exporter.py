@@ -45,6 +45,8 @@ class RankMetrics:
             yield _gauge(rank, "learning_rate", "Of the last step logged.", trainer.row.lr)
             rate = trainer.row.images_per_s
             yield _gauge(rank, "images_per_s", "Of all ranks together, over the last log interval.", rate)
+        if (accuracy := trainer.validation.history.last_accuracy) is not None:
+            yield _gauge(rank, "valid_accuracy", "Exact match at the last validation, 0 to 1.", accuracy)
 
 
 @contextmanager

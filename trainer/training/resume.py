@@ -1,16 +1,21 @@
-"""Where a run starts or resumes: at step 0, or at its newest checkpoint."""
+"""Where a run starts or resumes: at step 0, or at its newest checkpoint that is not damaged."""
 
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import mindspore as ms
 
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import Dataset
+from shared.errors import DataLoss
 from shared.recogniser.checkpoint import load_parameters
-from shared.recogniser.checkpoint_info import read_info
+from shared.recogniser.checkpoint_info import CheckpointInfo, read_info
 from trainer.training.compatibility import check_resumable
+from trainer.training.validation import ValidationHistory
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,14 +28,38 @@ class StartPoint:
     "Training time until there, over all restarts."
     checkpoint: Path | None = None
     "The one resumed from."
+    validation: ValidationHistory = field(default_factory=ValidationHistory)
 
 
 def restore(
-    checkpoint: Path | None, dataset: Dataset, rank_slice: RankSlice, parameters: Sequence[ms.Parameter]
+    checkpoints: Sequence[Path],
+    dataset: Dataset,
+    rank_slice: RankSlice,
+    num_steps: int,
+    parameters: Sequence[ms.Parameter],
 ) -> StartPoint:
-    """Loads `parameters` from a checkpoint, if there is one; raises `UsageError` when it is of another run."""
-    if checkpoint is None:
+    """Loads `parameters` from the newest of a run's checkpoints, oldest first, if there is one.
+
+    num_steps: the steps that the run is to have in the end. Raises `UsageError` when the checkpoint is of another run
+    or past that end, `DataLoss` when all are damaged.
+    """
+    if not checkpoints:
         return StartPoint()
-    info = read_info(checkpoint)
-    check_resumable(info, dataset, rank_slice, checkpoint)
-    return StartPoint(load_parameters(checkpoint, parameters), info.elapsed_s, checkpoint)
+    path, info = _newest_undamaged(checkpoints, warn=rank_slice.rank == 0)
+    check_resumable(info, dataset, rank_slice, num_steps, path)
+    validation = ValidationHistory() if info.validation is None else ValidationHistory(**info.validation)
+    return StartPoint(load_parameters(path, parameters), info.elapsed_s, path, validation)
+
+
+def _newest_undamaged(checkpoints: Sequence[Path], *, warn: bool) -> tuple[Path, CheckpointInfo]:
+    damages: list[str] = []
+    for path in reversed(checkpoints):
+        try:
+            info = read_info(path)
+        except DataLoss as error:
+            damages.append(str(error).partition("; take another")[0])
+            continue
+        if damages and warn:
+            _LOG.warning("%s; resuming from %s instead", "; ".join(damages), path)
+        return path, info
+    raise DataLoss(f"{damages[0]}, and the run has no other checkpoint; start a new --run-dir")

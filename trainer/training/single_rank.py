@@ -27,9 +27,9 @@ def train(
     with connect(access.target, security=access.security) as client:
         trainer = Trainer(config, client, run, device, [progress])
         trainer.restore()
-        run.begin(config)  # Not before: a run that is refused leaves nothing to resume.
+        run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         progress.set_data(client.dataset, access.target, SPLIT)
-        progress.begin(trainer.done, trainer.num_steps)
+        progress.begin(trainer.done, trainer.last_step)
         with (
             stop_on_signal(trainer.stop) as received,
             exported_metrics(trainer, pages) as address,

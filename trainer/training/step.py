@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
+from shared.recogniser.ctc_frames import check_longest_label
 from shared.recogniser.ctc_loss import CtcLoss
 from shared.recogniser.device import Device, Signal
 from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network_spec import NetworkSpec, resized_width
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import MeanOverRanks
 from trainer.distributed.world import World
+from trainer.training.initial_weights import unfrozen
 from trainer.training.learning_rate import WarmupCosine, WarmupTenths, learning_rate
 
 Gradients = tuple[ms.Tensor, ...]
@@ -60,10 +62,11 @@ class TrainStep(nn.Cell):
         self.clip_norm, self.clip_each_rank = config.clip_norm, config.clip_each_rank
         self.add_up = config.loss_reduction == "sum"
         self.weights = ms.ParameterTuple(network.trainable_params())
-        self.optimizer = _optimizer(config, self.weights, rate)
-        self.gradient = ms.value_and_grad(self._forward, None, self.weights)
+        trained = ms.ParameterTuple(unfrozen(self.weights, config.freeze))
+        self.optimizer = _optimizer(config, trained, rate)
+        self.gradient = ms.value_and_grad(self._forward, None, trained)
         self.world = world
-        self.mean = MeanOverRanks(world.ranks, [tuple(weight.shape) for weight in self.weights])
+        self.mean = MeanOverRanks(world.ranks, [tuple(weight.shape) for weight in trained])
         self.signal = Signal(device)
 
     @ms.jit
@@ -126,6 +129,7 @@ def build_step(
     """The network of `config` for the images of `spec`, with its initial weights, ready to take steps."""
     # nn.LSTM initialises from NumPy's global state: without this, ranks would start with different weights.
     ms.set_seed(config.seed)
+    with_convolutions = config.features == "convolution"
     shape = NetworkSpec(
         height=spec.height,
         width=spec.width,
@@ -135,6 +139,8 @@ def build_step(
         second_layer=config.second_layer,
         pixels=config.pixels,
         initial_weights=config.initial_weights,
+        resized_width=resized_width(spec.width, spec.height, spec.max_length) if with_convolutions else None,
     )
+    check_longest_label(spec, shape.num_frames, shape.how_to_get_more_frames)
     network, loss = CaptchaNetwork(shape), CtcLoss(shape.num_frames, rank_slice.batch_size, spec.max_length)
     return TrainStep(network, loss, config, learning_rate(config, rank_slice, num_steps), device, world)

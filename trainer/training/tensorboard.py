@@ -42,8 +42,8 @@ class TensorboardWriter:
         """Adds one log interval."""
         values = {"loss": row.loss, "lr": row.lr, "grad_norm": row.grad_norm, "images_per_s": row.images_per_s}
         values |= {f"wait_share/rank_{rank}": share for rank, share in enumerate(row.rank_wait_shares)}
-        if (accuracy := getattr(row, "valid_accuracy", None)) is not None:
-            values["valid_accuracy"] = accuracy
+        if row.valid_accuracy is not None:
+            values["valid_accuracy"] = row.valid_accuracy
         for name, value in values.items():
             self._write(Event(step=row.step, summary=scalar(name, value)))
 

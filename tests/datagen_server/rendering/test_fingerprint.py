@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from datagen_server.rendering.fingerprint import fingerprint
-from datagen_server.rendering.painter import FONT_PATH
+from datagen_server.rendering.glyphs import FONT_PATH
 from datagen_server.rendering.renderer import CaptchaRenderer
 from shared.dataset.spec import DatasetSpec
 

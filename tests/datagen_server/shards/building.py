@@ -86,7 +86,7 @@ def with_foreign_fingerprint(directory: Path, plan: Plan | None = None) -> Manif
 @contextmanager
 def one_foreign_worker() -> Iterator[Workers]:
     true_renderer = render_chunk._renderer
-    render_chunk._renderer = lambda spec, _: renderer(spec)  # type: ignore[assignment]
+    render_chunk._renderer = lambda spec, *_: renderer(spec)  # type: ignore[assignment]
     try:
         yield Workers(InThisThread(), 1)
     finally:
@@ -98,7 +98,7 @@ def renderer(spec: DatasetSpec) -> CaptchaRenderer:
     return CaptchaRenderer(spec)
 
 
-def expected(spec: DatasetSpec, split: str, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+def expected(spec: DatasetSpec, split: str, index: int) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     """Image and label as the renderer makes them."""
     image, text = renderer(spec).render(split, index)
     return image, label_of(text, spec.alphabet, spec.max_length)

@@ -1,12 +1,12 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from datagen_server.shards.record import (
     DIGEST_MODULUS,
-    HEADER_BYTES,
-    header_of,
     is_intact,
+    layout_of,
     max_payload_bytes,
     record_key,
     sample_digest,
@@ -15,7 +15,9 @@ from shared.dataset.spec import DatasetSpec
 from shared.protocol.codec import Codec, encode
 
 KEY = record_key("ab" * 32, "train")
-LABEL = np.array([1, 2, 10, 10], np.uint8)
+LAYOUT = layout_of(DatasetSpec())
+HEADER_BYTES = LAYOUT.header_bytes
+LABEL = LAYOUT.stored(np.array([1, 2, 10, 10], np.uint16))
 
 keys = st.integers(0, 2**64 - 1)
 indices = st.integers(0, 2**48 - 1)
@@ -24,7 +26,7 @@ payloads = st.binary(min_size=1, max_size=300)
 
 
 def pack(key: int, index: int, codec: Codec, payload: bytes) -> bytes:
-    return header_of(key, index, codec, LABEL, payload) + payload
+    return LAYOUT.header(key, index, codec, LABEL, payload) + payload
 
 
 def intact(record: bytes, key: int, index: int, codec: Codec) -> bool:
@@ -71,8 +73,8 @@ def test_no_codec_makes_an_image_larger_than_the_bound() -> None:
 
 def test_the_digest_of_a_sample_tells_split_index_label_and_pixels_apart() -> None:
     image = np.zeros((16, 16, 3), np.uint8)
-    other_image, other_label = image.copy(), LABEL.copy()
-    other_image[3, 4, 1] = other_label[0] = 9
+    other_image, other_label = image.copy(), b"\x09" + LABEL[1:]
+    other_image[3, 4, 1] = 9
     digests = {
         sample_digest("train", 1, LABEL, image),
         sample_digest("test", 1, LABEL, image),
@@ -82,3 +84,21 @@ def test_the_digest_of_a_sample_tells_split_index_label_and_pixels_apart() -> No
     }
     assert len(digests) == 5
     assert max(digests) < DIGEST_MODULUS
+
+
+@pytest.mark.parametrize(
+    ("num_characters", "max_length", "num_bytes"),
+    [(10, 4, 40), (254, 16, 40), (255, 16, 88), (10, 17, 88), (8192, 32, 88)],
+)
+def test_labels_are_stored_in_the_fewest_bytes(num_characters: int, max_length: int, num_bytes: int) -> None:
+    alphabet = "".join(map(chr, range(0x4E00, 0x4E00 + num_characters)))
+    spec = DatasetSpec(alphabet=alphabet, max_length=max_length)
+    layout = layout_of(spec)
+    assert layout.header_bytes == num_bytes
+    label = np.full(max_length, spec.blank, np.uint16)
+    label[0] = num_characters - 1
+    header = layout.header(KEY, 7, Codec.RAW, layout.stored(label), b"payload")
+    assert len(header) == num_bytes
+    assert is_intact(KEY, 7, Codec.RAW, memoryview(header), memoryview(b"payload"))
+    assert np.array_equal(layout.labels(np.frombuffer(header, np.uint8)[None], max_length)[0], label)
+    assert layout.stored_label(header + b"payload", max_length) == layout.stored(label)

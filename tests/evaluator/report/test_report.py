@@ -125,8 +125,8 @@ def test_the_page_is_drawn_again_with_the_same_bytes(setting: Setting) -> None:
 def test_the_most_frequent_confusions_come_first(setting: Setting) -> None:
     pairs = [("0", "1")] * 3 + [("1", "")] * 2 + [("01", "011")] + [("1", "1")] * 9
     figures = evaluation_of(setting, "01", pairs).figures
-    assert frequent_confusions(figures, "01")[:2] == [("0", "1", 3), ("1", "", 2)]
-    assert sum(times for *_, times in frequent_confusions(figures, "01")) == 6
+    assert frequent_confusions(figures)[:2] == [("0", "1", 3), ("1", "", 2)]
+    assert sum(times for *_, times in frequent_confusions(figures)) == 6
 
 
 def error_of(index: int, loss: float) -> SamplePrediction:
@@ -136,8 +136,8 @@ def error_of(index: int, loss: float) -> SamplePrediction:
 def test_the_gallery_shows_the_highest_losses_with_the_images_of_the_service(setting: Setting) -> None:
     errors = [error_of(index, loss=float(index % 50)) for index in range(130)]
     with connect(setting.target) as client:
-        examples = examples_of(worst_errors(errors), "test", client)
-        assert examples_of([], "test", client) == []
+        examples = examples_of(worst_errors(errors), "test", "0123456789", client)
+        assert examples_of([], "test", "0123456789", client) == []
     assert [example.prediction.index for example in examples][:4] == [49, 99, 48, 98]
     assert len(examples) == 24
     assert len({example.image for example in examples}) == 24

@@ -9,7 +9,12 @@ import pytest
 
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
-from shared.recogniser.checkpoint import load_parameters, save_checkpoint, weights_digest
+from shared.recogniser.checkpoint import (
+    load_parameters,
+    remove_old_checkpoints,
+    save_checkpoint,
+    weights_digest,
+)
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, list_checkpoints, read_info
 from shared.recogniser.network_spec import NetworkSpec
 
@@ -37,9 +42,9 @@ def _parameters(seed: int = 0) -> list[ms.Parameter]:
     ]
 
 
-def saved(folder: Path, step: int = 10, keep: int = 30, epoch: int = 1) -> Path:
+def saved(folder: Path, step: int = 10, epoch: int = 1) -> Path:
     info = CheckpointInfo(**asdict(INFO) | {"step": step, "global_step": step, "epoch": epoch})
-    return save_checkpoint(folder, info, _parameters(), keep)
+    return save_checkpoint(folder, info, _parameters())
 
 
 def test_parameters_and_cursor_come_back_bit_for_bit(tmp_path: Path) -> None:
@@ -60,11 +65,21 @@ def test_the_same_state_gives_the_same_file(tmp_path: Path) -> None:
 
 def test_the_newest_so_many_are_kept_in_order_of_epoch_and_step(tmp_path: Path) -> None:
     for epoch, step in ((1, 9), (1, 10), (2, 5), (10, 1)):
-        saved(tmp_path, step, keep=3, epoch=epoch)
+        saved(tmp_path, step, epoch=epoch)
+        remove_old_checkpoints(tmp_path, keep=3)
     names = ["warpctc-1-10.ckpt", "warpctc-2-5.ckpt", "warpctc-10-1.ckpt"]
     assert [path.name for path in list_checkpoints(tmp_path)] == names
     assert find_checkpoint(tmp_path).name == names[-1]
     assert len(list(tmp_path.iterdir())) == 6
+
+
+def test_the_best_is_kept_however_old_it_is(tmp_path: Path) -> None:
+    best = saved(tmp_path, 1)
+    for step in (2, 3, 4):
+        saved(tmp_path, step)
+        remove_old_checkpoints(tmp_path, keep=1, best=best.name)
+    assert [path.name for path in list_checkpoints(tmp_path)] == [best.name, "warpctc-1-4.ckpt"]
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_parameters_of_another_shape_are_refused(tmp_path: Path) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from shared.errors import DataLoss, StreamingError, UsageError
-from shared.recogniser.checkpoint_info import find_checkpoint, read_info
+from shared.recogniser.checkpoint_info import BestCheckpoint, find_checkpoint, read_info
 from tests.shared.recogniser.test_checkpoint import saved
+from trainer.run_dir import RunDir
 
 
 @pytest.mark.parametrize("place", ["elsewhere", "../besides"])
@@ -21,6 +22,19 @@ def test_a_run_with_a_checkpoint_path_of_its_own_is_followed(tmp_path: Path, pla
         find_checkpoint(run_dir)
     path = saved(run_dir / place)
     assert find_checkpoint(run_dir).samefile(path)
+
+
+def test_best_json_names_the_best_checkpoint(tmp_path: Path) -> None:
+    path, run = saved(tmp_path / "elsewhere", 1), RunDir(tmp_path)
+    with pytest.raises(UsageError, match=r"best\.json does not exist: the run has no validation yet; give"):
+        find_checkpoint(tmp_path / "best.json")
+    run.write_best(BestCheckpoint(checkpoint=f"elsewhere/{path.name}", step=1, valid_accuracy=0.5))
+    assert find_checkpoint(tmp_path / "best.json") == path
+    run.best_file.write_text("{}")
+    with pytest.raises(DataLoss, match=r"best\.json is damaged"):
+        find_checkpoint(run.best_file)
+    run.write_best(None)
+    assert not run.best_file.exists()
 
 
 @pytest.mark.parametrize("text", ["", "[1]", "{", "save_checkpoint_path: 7"])

@@ -9,7 +9,9 @@ import time
 import pytest
 
 from shared.client import connect
-from shared.errors import Unavailable
+from shared.dataset.spec import DatasetSpec
+from shared.dataset.spec_options import RenderSpec
+from shared.errors import UsageError
 from shared.system.embedded_service import embedded_service
 from tests.datagen_server.processes import children, is_alive, wait_until
 
@@ -24,7 +26,8 @@ with embedded_service({"train": 100}, num_workers=1) as target:
 
 def test_it_serves_what_was_asked_for_and_is_gone_after_the_block() -> None:
     before = children()
-    with embedded_service({"train": 100, "dev": 20}, seed=9, num_workers=1) as target, connect(target) as client:
+    counts, render_spec = {"train": 100, "dev": 20}, RenderSpec(DatasetSpec(seed=9))
+    with embedded_service(counts, render_spec, num_workers=1) as target, connect(target) as client:
         assert client.dataset.counts == {"train": 100, "dev": 20, "test": 10_000}
         assert client.dataset.spec.seed == 9
         with client.stream("dev", global_batch_size=10) as stream:
@@ -40,8 +43,10 @@ def test_it_is_gone_after_an_exception_too() -> None:
 
 
 def test_a_service_that_does_not_start_is_reported_with_its_own_message() -> None:
-    message = r"did not start \(exit code 2\): .*count of split train must be"
-    with pytest.raises(Unavailable, match=message), embedded_service({"train": 0}):
+    with pytest.raises(UsageError, match=r"^count of split train must be"), embedded_service({"train": 0}):
+        pass
+    unknown = RenderSpec(DatasetSpec(alphabet="a中"))
+    with pytest.raises(UsageError, match=r"^font .* has no glyph for"), embedded_service({"train": 1}, unknown):
         pass
 
 

@@ -131,7 +131,7 @@ def test_ctrl_c_saves_where_the_run_stands_and_exits_with_130(service: str, tmp_
     ("more", "message"),
     [
         (["-o", "batch_sise=3"], "unknown configuration key 'batch_sise'; did you mean batch_size?"),
-        (["-o", "captcha_width=100"], "captcha_width is 100 but the data set's is 160; pass -o captcha_width=160"),
+        (["-o", "captcha_width=100"], "configuration and data set differ: captcha_width 100 (the data set's is 160)"),
         (["-o", "batch_size=201"], "global_batch_size must be at most the split's 200 samples"),
         (["-o", "columns_per_frame=7"], "columns_per_frame must divide the image width (160), got 7"),
         (["--resume"], "nothing to resume in"),

@@ -24,35 +24,41 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shared/pb/captcha/v1/dataset.proto\x12\ncaptcha.v1\"t\n\x0b\x44\x61tasetSpec\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x10\n\x08\x61lphabet\x18\x04 \x01(\t\x12\x12\n\nmin_length\x18\x05 \x01(\r\x12\x12\n\nmax_length\x18\x06 \x01(\r\"$\n\x05Split\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\"\x13\n\x11GetDatasetRequest\"\xa6\x01\n\x12GetDatasetResponse\x12%\n\x04spec\x18\x01 \x01(\x0b\x32\x17.captcha.v1.DatasetSpec\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12!\n\x06splits\x18\x03 \x03(\x0b\x32\x11.captcha.v1.Split\x12!\n\x06\x63odecs\x18\x04 \x03(\x0e\x32\x11.captcha.v1.Codec\x12\x0e\n\x06source\x18\x05 \x01(\t\"\xae\x02\n\x14StreamBatchesRequest\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x13\n\x0bsplit_count\x18\x03 \x01(\x04\x12\x12\n\norder_seed\x18\x04 \x01(\x04\x12\x0f\n\x07shuffle\x18\x05 \x01(\x08\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\x12\x12\n\nfirst_step\x18\x07 \x01(\x04\x12\x11\n\tnum_steps\x18\x08 \x01(\x04\x12\x19\n\x11global_batch_size\x18\t \x01(\r\x12\x0c\n\x04rank\x18\n \x01(\r\x12\r\n\x05ranks\x18\x0b \x01(\r\x12 \n\x05\x63odec\x18\x0c \x01(\x0e\x32\x11.captcha.v1.Codec\x12(\n\tremainder\x18\r \x01(\x0e\x32\x15.captcha.v1.Remainder\"\xae\x01\n\x15StreamBatchesResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04step\x18\x02 \x01(\x04\x12 \n\x05\x63odec\x18\x03 \x01(\x0e\x32\x11.captcha.v1.Codec\x12\x10\n\x08\x63hecksum\x18\x04 \x01(\x06\x12\x0f\n\x07indices\x18\x05 \x03(\x04\x12\x0e\n\x06labels\x18\x06 \x01(\x0c\x12\x13\n\x0bimage_sizes\x18\x07 \x03(\r\x12\x0e\n\x06images\x18\x0f \x01(\x0c\"U\n\x11GetSamplesRequest\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0f\n\x07indices\x18\x02 \x03(\x04\x12 \n\x05\x63odec\x18\x03 \x01(\x0e\x32\x11.captcha.v1.Codec\"9\n\x12GetSamplesResponse\x12#\n\x07samples\x18\x01 \x03(\x0b\x32\x12.captcha.v1.Sample\"4\n\x06Sample\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c*L\n\x05\x43odec\x12\x15\n\x11\x43ODEC_UNSPECIFIED\x10\x00\x12\r\n\tCODEC_RAW\x10\x01\x12\x0e\n\nCODEC_ZSTD\x10\x02\x12\r\n\tCODEC_PNG\x10\x03*M\n\tRemainder\x12\x19\n\x15REMAINDER_UNSPECIFIED\x10\x00\x12\x12\n\x0eREMAINDER_DROP\x10\x01\x12\x11\n\rREMAINDER_PAD\x10\x02\x32\x82\x02\n\x0e\x44\x61tasetService\x12K\n\nGetDataset\x12\x1d.captcha.v1.GetDatasetRequest\x1a\x1e.captcha.v1.GetDatasetResponse\x12V\n\rStreamBatches\x12 .captcha.v1.StreamBatchesRequest\x1a!.captcha.v1.StreamBatchesResponse0\x01\x12K\n\nGetSamples\x12\x1d.captcha.v1.GetSamplesRequest\x1a\x1e.captcha.v1.GetSamplesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"shared/pb/captcha/v1/dataset.proto\x12\ncaptcha.v1\"\xb5\x01\n\x0b\x44\x61tasetSpec\x12\x0c\n\x04seed\x18\x01 \x01(\x04\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x10\n\x08\x61lphabet\x18\x04 \x01(\t\x12\x12\n\nmin_length\x18\x05 \x01(\r\x12\x12\n\nmax_length\x18\x06 \x01(\r\x12!\n\x06styles\x18\x07 \x03(\x0b\x32\x11.captcha.v1.Style\x12\x1c\n\x03\x66it\x18\x08 \x01(\x0b\x32\x0f.captcha.v1.Fit\"\xb4\x04\n\x05Style\x12\x0e\n\x06weight\x18\x01 \x01(\r\x12\x1f\n\x05\x66onts\x18\x02 \x03(\x0b\x32\x10.captcha.v1.Font\x12\x12\n\nfont_sizes\x18\x03 \x03(\r\x12\x1b\n\x13\x63haracter_offset_dx\x18\x04 \x03(\r\x12\x1b\n\x13\x63haracter_offset_dy\x18\x05 \x03(\r\x12\x18\n\x10\x63haracter_rotate\x18\x06 \x03(\x11\x12\x19\n\x11\x63haracter_warp_dx\x18\x07 \x03(\x01\x12\x19\n\x11\x63haracter_warp_dy\x18\x08 \x03(\x01\x12\x1e\n\x16word_space_probability\x18\t \x01(\x01\x12\x16\n\x0eword_offset_dx\x18\n \x01(\x01\x12\x14\n\x0clookup_table\x18\x0b \x03(\r\x12\x10\n\x08\x62g_color\x18\x0c \x03(\r\x12\x16\n\x0e\x62g_color_range\x18\r \x03(\r\x12\x10\n\x08\x66g_color\x18\x0e \x03(\r\x12\x16\n\x0e\x66g_color_range\x18\x0f \x03(\r\x12\x18\n\x10\x66g_opacity_range\x18\x10 \x03(\r\x12\x12\n\nnoise_dots\x18\x11 \x01(\r\x12\x18\n\x10noise_dots_width\x18\x12 \x01(\r\x12\x14\n\x0cnoise_curves\x18\x13 \x01(\r\x12\x13\n\x0bnoise_lines\x18\x14 \x01(\r\x12\x19\n\x11noise_lines_width\x18\x15 \x01(\r\x12\x18\n\x10\x63haracter_colors\x18\x16 \x01(\x08\x12\x12\n\nbackground\x18\x17 \x01(\t\"$\n\x04\x46ont\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06sha256\x18\x02 \x01(\t\"7\n\x03\x46it\x12\x0c\n\x04mode\x18\x01 \x01(\t\x12\x0e\n\x06ground\x18\x02 \x03(\r\x12\x12\n\nresampling\x18\x03 \x01(\t\"$\n\x05Split\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x04\"\x13\n\x11GetDatasetRequest\"\xa6\x01\n\x12GetDatasetResponse\x12%\n\x04spec\x18\x01 \x01(\x0b\x32\x17.captcha.v1.DatasetSpec\x12\x13\n\x0b\x66ingerprint\x18\x02 \x01(\t\x12!\n\x06splits\x18\x03 \x03(\x0b\x32\x11.captcha.v1.Split\x12!\n\x06\x63odecs\x18\x04 \x03(\x0e\x32\x11.captcha.v1.Codec\x12\x0e\n\x06source\x18\x05 \x01(\t\"\xae\x02\n\x14StreamBatchesRequest\x12\x13\n\x0b\x66ingerprint\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x13\n\x0bsplit_count\x18\x03 \x01(\x04\x12\x12\n\norder_seed\x18\x04 \x01(\x04\x12\x0f\n\x07shuffle\x18\x05 \x01(\x08\x12\r\n\x05\x65poch\x18\x06 \x01(\x04\x12\x12\n\nfirst_step\x18\x07 \x01(\x04\x12\x11\n\tnum_steps\x18\x08 \x01(\x04\x12\x19\n\x11global_batch_size\x18\t \x01(\r\x12\x0c\n\x04rank\x18\n \x01(\r\x12\r\n\x05ranks\x18\x0b \x01(\r\x12 \n\x05\x63odec\x18\x0c \x01(\x0e\x32\x11.captcha.v1.Codec\x12(\n\tremainder\x18\r \x01(\x0e\x32\x15.captcha.v1.Remainder\"\xae\x01\n\x15StreamBatchesResponse\x12\r\n\x05\x65poch\x18\x01 \x01(\x04\x12\x0c\n\x04step\x18\x02 \x01(\x04\x12 \n\x05\x63odec\x18\x03 \x01(\x0e\x32\x11.captcha.v1.Codec\x12\x10\n\x08\x63hecksum\x18\x04 \x01(\x06\x12\x0f\n\x07indices\x18\x05 \x03(\x04\x12\x0e\n\x06labels\x18\x06 \x01(\x0c\x12\x13\n\x0bimage_sizes\x18\x07 \x03(\r\x12\x0e\n\x06images\x18\x0f \x01(\x0c\"U\n\x11GetSamplesRequest\x12\r\n\x05split\x18\x01 \x01(\t\x12\x0f\n\x07indices\x18\x02 \x03(\x04\x12 \n\x05\x63odec\x18\x03 \x01(\x0e\x32\x11.captcha.v1.Codec\"9\n\x12GetSamplesResponse\x12#\n\x07samples\x18\x01 \x03(\x0b\x32\x12.captcha.v1.Sample\"4\n\x06Sample\x12\r\n\x05index\x18\x01 \x01(\x04\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\x0c*L\n\x05\x43odec\x12\x15\n\x11\x43ODEC_UNSPECIFIED\x10\x00\x12\r\n\tCODEC_RAW\x10\x01\x12\x0e\n\nCODEC_ZSTD\x10\x02\x12\r\n\tCODEC_PNG\x10\x03*M\n\tRemainder\x12\x19\n\x15REMAINDER_UNSPECIFIED\x10\x00\x12\x12\n\x0eREMAINDER_DROP\x10\x01\x12\x11\n\rREMAINDER_PAD\x10\x02\x32\x82\x02\n\x0e\x44\x61tasetService\x12K\n\nGetDataset\x12\x1d.captcha.v1.GetDatasetRequest\x1a\x1e.captcha.v1.GetDatasetResponse\x12V\n\rStreamBatches\x12 .captcha.v1.StreamBatchesRequest\x1a!.captcha.v1.StreamBatchesResponse0\x01\x12K\n\nGetSamples\x12\x1d.captcha.v1.GetSamplesRequest\x1a\x1e.captcha.v1.GetSamplesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shared.pb.captcha.v1.dataset_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CODEC']._serialized_start=1078
-  _globals['_CODEC']._serialized_end=1154
-  _globals['_REMAINDER']._serialized_start=1156
-  _globals['_REMAINDER']._serialized_end=1233
-  _globals['_DATASETSPEC']._serialized_start=50
-  _globals['_DATASETSPEC']._serialized_end=166
-  _globals['_SPLIT']._serialized_start=168
-  _globals['_SPLIT']._serialized_end=204
-  _globals['_GETDATASETREQUEST']._serialized_start=206
-  _globals['_GETDATASETREQUEST']._serialized_end=225
-  _globals['_GETDATASETRESPONSE']._serialized_start=228
-  _globals['_GETDATASETRESPONSE']._serialized_end=394
-  _globals['_STREAMBATCHESREQUEST']._serialized_start=397
-  _globals['_STREAMBATCHESREQUEST']._serialized_end=699
-  _globals['_STREAMBATCHESRESPONSE']._serialized_start=702
-  _globals['_STREAMBATCHESRESPONSE']._serialized_end=876
-  _globals['_GETSAMPLESREQUEST']._serialized_start=878
-  _globals['_GETSAMPLESREQUEST']._serialized_end=963
-  _globals['_GETSAMPLESRESPONSE']._serialized_start=965
-  _globals['_GETSAMPLESRESPONSE']._serialized_end=1022
-  _globals['_SAMPLE']._serialized_start=1024
-  _globals['_SAMPLE']._serialized_end=1076
-  _globals['_DATASETSERVICE']._serialized_start=1236
-  _globals['_DATASETSERVICE']._serialized_end=1494
+  _globals['_CODEC']._serialized_start=1806
+  _globals['_CODEC']._serialized_end=1882
+  _globals['_REMAINDER']._serialized_start=1884
+  _globals['_REMAINDER']._serialized_end=1961
+  _globals['_DATASETSPEC']._serialized_start=51
+  _globals['_DATASETSPEC']._serialized_end=232
+  _globals['_STYLE']._serialized_start=235
+  _globals['_STYLE']._serialized_end=799
+  _globals['_FONT']._serialized_start=801
+  _globals['_FONT']._serialized_end=837
+  _globals['_FIT']._serialized_start=839
+  _globals['_FIT']._serialized_end=894
+  _globals['_SPLIT']._serialized_start=896
+  _globals['_SPLIT']._serialized_end=932
+  _globals['_GETDATASETREQUEST']._serialized_start=934
+  _globals['_GETDATASETREQUEST']._serialized_end=953
+  _globals['_GETDATASETRESPONSE']._serialized_start=956
+  _globals['_GETDATASETRESPONSE']._serialized_end=1122
+  _globals['_STREAMBATCHESREQUEST']._serialized_start=1125
+  _globals['_STREAMBATCHESREQUEST']._serialized_end=1427
+  _globals['_STREAMBATCHESRESPONSE']._serialized_start=1430
+  _globals['_STREAMBATCHESRESPONSE']._serialized_end=1604
+  _globals['_GETSAMPLESREQUEST']._serialized_start=1606
+  _globals['_GETSAMPLESREQUEST']._serialized_end=1691
+  _globals['_GETSAMPLESRESPONSE']._serialized_start=1693
+  _globals['_GETSAMPLESRESPONSE']._serialized_end=1750
+  _globals['_SAMPLE']._serialized_start=1752
+  _globals['_SAMPLE']._serialized_end=1804
+  _globals['_DATASETSERVICE']._serialized_start=1964
+  _globals['_DATASETSERVICE']._serialized_end=2222
 # @@protoc_insertion_point(module_scope)

@@ -28,20 +28,92 @@ REMAINDER_DROP: Remainder
 REMAINDER_PAD: Remainder
 
 class DatasetSpec(_message.Message):
-    __slots__ = ("seed", "width", "height", "alphabet", "min_length", "max_length")
+    __slots__ = ("seed", "width", "height", "alphabet", "min_length", "max_length", "styles", "fit")
     SEED_FIELD_NUMBER: _ClassVar[int]
     WIDTH_FIELD_NUMBER: _ClassVar[int]
     HEIGHT_FIELD_NUMBER: _ClassVar[int]
     ALPHABET_FIELD_NUMBER: _ClassVar[int]
     MIN_LENGTH_FIELD_NUMBER: _ClassVar[int]
     MAX_LENGTH_FIELD_NUMBER: _ClassVar[int]
+    STYLES_FIELD_NUMBER: _ClassVar[int]
+    FIT_FIELD_NUMBER: _ClassVar[int]
     seed: int
     width: int
     height: int
     alphabet: str
     min_length: int
     max_length: int
-    def __init__(self, seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., alphabet: _Optional[str] = ..., min_length: _Optional[int] = ..., max_length: _Optional[int] = ...) -> None: ...
+    styles: _containers.RepeatedCompositeFieldContainer[Style]
+    fit: Fit
+    def __init__(self, seed: _Optional[int] = ..., width: _Optional[int] = ..., height: _Optional[int] = ..., alphabet: _Optional[str] = ..., min_length: _Optional[int] = ..., max_length: _Optional[int] = ..., styles: _Optional[_Iterable[_Union[Style, _Mapping]]] = ..., fit: _Optional[_Union[Fit, _Mapping]] = ...) -> None: ...
+
+class Style(_message.Message):
+    __slots__ = ("weight", "fonts", "font_sizes", "character_offset_dx", "character_offset_dy", "character_rotate", "character_warp_dx", "character_warp_dy", "word_space_probability", "word_offset_dx", "lookup_table", "bg_color", "bg_color_range", "fg_color", "fg_color_range", "fg_opacity_range", "noise_dots", "noise_dots_width", "noise_curves", "noise_lines", "noise_lines_width", "character_colors", "background")
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    FONTS_FIELD_NUMBER: _ClassVar[int]
+    FONT_SIZES_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_OFFSET_DX_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_OFFSET_DY_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_ROTATE_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_WARP_DX_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_WARP_DY_FIELD_NUMBER: _ClassVar[int]
+    WORD_SPACE_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    WORD_OFFSET_DX_FIELD_NUMBER: _ClassVar[int]
+    LOOKUP_TABLE_FIELD_NUMBER: _ClassVar[int]
+    BG_COLOR_FIELD_NUMBER: _ClassVar[int]
+    BG_COLOR_RANGE_FIELD_NUMBER: _ClassVar[int]
+    FG_COLOR_FIELD_NUMBER: _ClassVar[int]
+    FG_COLOR_RANGE_FIELD_NUMBER: _ClassVar[int]
+    FG_OPACITY_RANGE_FIELD_NUMBER: _ClassVar[int]
+    NOISE_DOTS_FIELD_NUMBER: _ClassVar[int]
+    NOISE_DOTS_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    NOISE_CURVES_FIELD_NUMBER: _ClassVar[int]
+    NOISE_LINES_FIELD_NUMBER: _ClassVar[int]
+    NOISE_LINES_WIDTH_FIELD_NUMBER: _ClassVar[int]
+    CHARACTER_COLORS_FIELD_NUMBER: _ClassVar[int]
+    BACKGROUND_FIELD_NUMBER: _ClassVar[int]
+    weight: int
+    fonts: _containers.RepeatedCompositeFieldContainer[Font]
+    font_sizes: _containers.RepeatedScalarFieldContainer[int]
+    character_offset_dx: _containers.RepeatedScalarFieldContainer[int]
+    character_offset_dy: _containers.RepeatedScalarFieldContainer[int]
+    character_rotate: _containers.RepeatedScalarFieldContainer[int]
+    character_warp_dx: _containers.RepeatedScalarFieldContainer[float]
+    character_warp_dy: _containers.RepeatedScalarFieldContainer[float]
+    word_space_probability: float
+    word_offset_dx: float
+    lookup_table: _containers.RepeatedScalarFieldContainer[int]
+    bg_color: _containers.RepeatedScalarFieldContainer[int]
+    bg_color_range: _containers.RepeatedScalarFieldContainer[int]
+    fg_color: _containers.RepeatedScalarFieldContainer[int]
+    fg_color_range: _containers.RepeatedScalarFieldContainer[int]
+    fg_opacity_range: _containers.RepeatedScalarFieldContainer[int]
+    noise_dots: int
+    noise_dots_width: int
+    noise_curves: int
+    noise_lines: int
+    noise_lines_width: int
+    character_colors: bool
+    background: str
+    def __init__(self, weight: _Optional[int] = ..., fonts: _Optional[_Iterable[_Union[Font, _Mapping]]] = ..., font_sizes: _Optional[_Iterable[int]] = ..., character_offset_dx: _Optional[_Iterable[int]] = ..., character_offset_dy: _Optional[_Iterable[int]] = ..., character_rotate: _Optional[_Iterable[int]] = ..., character_warp_dx: _Optional[_Iterable[float]] = ..., character_warp_dy: _Optional[_Iterable[float]] = ..., word_space_probability: _Optional[float] = ..., word_offset_dx: _Optional[float] = ..., lookup_table: _Optional[_Iterable[int]] = ..., bg_color: _Optional[_Iterable[int]] = ..., bg_color_range: _Optional[_Iterable[int]] = ..., fg_color: _Optional[_Iterable[int]] = ..., fg_color_range: _Optional[_Iterable[int]] = ..., fg_opacity_range: _Optional[_Iterable[int]] = ..., noise_dots: _Optional[int] = ..., noise_dots_width: _Optional[int] = ..., noise_curves: _Optional[int] = ..., noise_lines: _Optional[int] = ..., noise_lines_width: _Optional[int] = ..., character_colors: _Optional[bool] = ..., background: _Optional[str] = ...) -> None: ...
+
+class Font(_message.Message):
+    __slots__ = ("name", "sha256")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    sha256: str
+    def __init__(self, name: _Optional[str] = ..., sha256: _Optional[str] = ...) -> None: ...
+
+class Fit(_message.Message):
+    __slots__ = ("mode", "ground", "resampling")
+    MODE_FIELD_NUMBER: _ClassVar[int]
+    GROUND_FIELD_NUMBER: _ClassVar[int]
+    RESAMPLING_FIELD_NUMBER: _ClassVar[int]
+    mode: str
+    ground: _containers.RepeatedScalarFieldContainer[int]
+    resampling: str
+    def __init__(self, mode: _Optional[str] = ..., ground: _Optional[_Iterable[int]] = ..., resampling: _Optional[str] = ...) -> None: ...
 
 class Split(_message.Message):
     __slots__ = ("name", "count")

@@ -1,0 +1,1 @@
+"""Picture files of any kind as pixels of one size: what `import` and `predict` have in common."""

@@ -1,0 +1,95 @@
+"""Readers of other people's captchas: the preset `crnn` against an ordinary CRNN in PyTorch, same pictures, in turns.
+
+    python -m tests.benchmarks.bench_crnn --python PEER/bin/python [--kinds NAME ...] [--only-steps]
+
+For each kind both train from the same file and read the same test pictures; CPU seconds are user and system time of
+the process, compilation included, reading the test pictures not. `--only-steps` compares single steps instead, several
+times in turns, on the first kind.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.benchmarks.kinds import KINDS, write_kind
+
+STEPS = {"letters": (2_000, 2_000), "cased": (2_200, 2_200), "colours": (1_300, 1_300), "svg": (1_600, 1_600)}
+"Steps of the peer and of ours."
+_PEER = Path(__file__).with_name("peer_crnn.py")
+
+
+def main() -> None:
+    """Prints the table, then one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", required=True, help="of an environment with PyTorch (requirements/peer-crnn.txt)")
+    parser.add_argument("--kinds", nargs="+", choices=STEPS, default=list(STEPS), help="default: all four")
+    parser.add_argument("--folder", type=Path, default=Path("bench/kinds"), help="of the pictures; default %(default)s")
+    parser.add_argument("--only-steps", action="store_true", help="CPU seconds of a step")
+    parser.add_argument("--rounds", type=int, default=3, help="with --only-steps; default %(default)s")
+    options = parser.parse_args()
+    files = {name: _file(name, options.folder) for name in options.kinds}
+    if options.only_steps:
+        _compare_steps(options.python, next(iter(files.values())), options.rounds)
+    else:
+        _compare_training(options.python, files)
+
+
+def _file(name: str, folder: Path) -> Path:
+    file = folder / f"{name}.npz"
+    if not file.exists():
+        print(f"drawing {KINDS[name].num_train + KINDS[name].num_test:,} pictures of kind {name}", file=sys.stderr)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_kind(name, file, seed=1)
+    return file
+
+
+def _compare_training(peer_python: str, files: dict[str, Path]) -> None:
+    table = Table("kind", "steps", "ours", "CPU s", "peer", "CPU s", "CPU ratio", title="exact match")
+    rows = {}
+    for name, file in files.items():
+        peer_steps, our_steps = STEPS[name]
+        peer = _run([peer_python, str(_PEER), str(file), str(peer_steps)])
+        ours = _run([*_ours(), str(file), str(our_steps)])
+        ratio = ours["cpu_s"] / peer["cpu_s"]
+        cells = [
+            f"{side[key]:{form}}" for side in (ours, peer) for key, form in (("exact_match", ".1%"), ("cpu_s", ".0f"))
+        ]
+        table.add_row(name, str(our_steps), *cells, f"{ratio:.2f}")
+        rows[name] = {"ours": ours, "peer": peer, "cpu_ratio": round(ratio, 3)}
+    Console().print(table)
+    print(json.dumps({"benchmark": "crnn", "kinds": rows}))
+
+
+def _compare_steps(peer_python: str, file: Path, rounds: int) -> None:
+    sides = {"ours": _ours(), "peer": [peer_python, str(_PEER)]}
+    turns: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, command in sides.items():
+            turns[name].append(_run([*command, str(file), "60", "--only-steps"])["cpu_s_per_step"])
+    ours, peer = (statistics.median(turns[name]) for name in sides)
+    ratio = statistics.median(one / other for one, other in zip(turns["ours"], turns["peer"], strict=True))
+    print(f"CPU s a step: ours {ours:.3f}, peer {peer:.3f}, ratio {ratio:.2f} (median of {rounds} rounds)")
+    result = {"ours_cpu_s_per_step": round(ours, 4), "peer_cpu_s_per_step": round(peer, 4), "ratio": round(ratio, 3)}
+    print(json.dumps({"benchmark": "crnn_steps"} | result))
+
+
+def _ours() -> list[str]:
+    return [sys.executable, "-m", "tests.benchmarks.crnn_training"]
+
+
+def _run(command: Sequence[str]) -> dict[str, Any]:
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+if __name__ == "__main__":
+    main()
