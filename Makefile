@@ -38,8 +38,8 @@ $(FUZZ): requirements/fuzz.txt $(TEST)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
-demo: $(TRAIN) ## train on a service of its own, evaluate on the whole test split, print a summary
-	@$(BIN)/python -m trainer.demo --out demo
+demo: $(TRAIN) ## train on a service of its own, evaluate on the test split, print a summary; QUICK=1: a minute
+	@$(BIN)/python -m trainer.demo --out demo $(if $(QUICK),--quick)
 
 test: $(TEST) ## the tests that gate a change
 	$(BIN)/python -m pytest -m "not long and not compose"

@@ -23,10 +23,10 @@ from trainer.distributed.rank_table import read_rank_table
 from trainer.distributed.world import World
 from trainer.metrics_option import PageOptions, add_metrics_options, page_options
 from trainer.next_command import next_command
-from trainer.progress import TrainingProgress
+from trainer.progress.tensorboard import check_tensorboard
+from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import RunDir, Summary
 from trainer.training.compatibility import SPLIT, plan_slice
-from trainer.training.tensorboard import check_tensorboard
 
 _EXAMPLES = """\
 examples:
@@ -68,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         if options.json:
             print(json.dumps(asdict(summary)))
         else:
-            progress.finish(summary, next_command(options, argv, summary))
+            progress.finish(summary, next_command(options, summary))
     return 128 + received[0] if received else 0
 
 

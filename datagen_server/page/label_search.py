@@ -5,13 +5,12 @@ Texts of rendered samples are drawn without their pictures, some ten thousand a 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from time import monotonic
 
 import numpy as np
 
 from datagen_server.page.query_string import SamplesQuery
-from datagen_server.rendering.renderer import CaptchaRenderer
+from datagen_server.rendering.renderer import sample_text
 from datagen_server.sources.sample_source import SampleSource
 from shared.errors import DataLoss
 from shared.protocol.batch import text_of
@@ -52,7 +51,7 @@ class LabelSearch:
     def _texts(self, split: str, indices: range) -> list[str]:
         """An empty text for a sample that is damaged."""
         if self._source.is_rendered:
-            return [self._renderer.text(split, index) for index in indices]
+            return [sample_text(self._source.dataset.spec, split, index) for index in indices]
         try:
             return self._read(split, indices)
         except DataLoss:
@@ -67,7 +66,3 @@ class LabelSearch:
     def _read(self, split: str, indices: range) -> list[str]:
         records = self._source.read(split, np.array(indices, np.uint64), self._source.codecs[0]).result()
         return [text_of(label, self._source.dataset.spec.alphabet) for label in records.labels]
-
-    @cached_property
-    def _renderer(self) -> CaptchaRenderer:
-        return CaptchaRenderer(self._source.dataset.spec)

@@ -85,5 +85,6 @@ def _number(values: dict[str, str], key: str, default: int, low: int, high: int)
 def _label(values: dict[str, str], dataset: Dataset) -> str:
     text, spec = values.get("label", ""), dataset.spec
     if len(text) > spec.max_length or not set(text) <= set(spec.alphabet):
-        raise InvalidRequest("label", f"must be up to {spec.max_length} of {spec.alphabet}, got {shown(text)}")
+        expected = f"up to {spec.max_length} characters of the data set's alphabet"
+        raise InvalidRequest("label", f"must be {expected}, got {shown(text)}")
     return text

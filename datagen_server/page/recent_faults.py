@@ -7,7 +7,7 @@ from time import time
 from types import TracebackType
 from typing import Self
 
-from shared.page.durations import duration
+from shared.page.texts import duration
 
 _NUM_KEPT = 20
 

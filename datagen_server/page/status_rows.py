@@ -5,7 +5,7 @@ from time import perf_counter
 
 from datagen_server.service.finished_streams import FinishedStream
 from datagen_server.service.stream_metrics import ServiceMetrics, StreamMeter, Who
-from shared.page.durations import duration
+from shared.page.texts import duration
 
 _STARVED_SHARE = 0.5
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from shared.page.run_history import HistoryRow, read_history
+from shared.page.texts import alphabet_text
 from shared.recogniser.checkpoint_info import CheckpointInfo
 from shared.recogniser.run_layout import runs_of
 
@@ -60,8 +61,8 @@ def read_training(checkpoint: Path) -> Training:
 
 def _pictures(dataset: Mapping[str, Any]) -> str:
     get = dataset.get
-    size = f"{get('width')}x{get('height')} pixels, {get('min_length')} to {get('max_length')} of {get('alphabet')}"
-    return f"{size}, {_style(get('styles'))}"
+    characters = f"{get('min_length')} to {get('max_length')} of {alphabet_text(str(get('alphabet')))}"
+    return f"{get('width')}x{get('height')} pixels, {characters}, {_style(get('styles'))}"
 
 
 def _style(styles: Any) -> str:

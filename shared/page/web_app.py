@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 
 from shared import VERSION
 from shared.errors import InvalidRequest, NotFound, StreamingError
-from shared.page.durations import duration
+from shared.page.texts import alphabet_text, duration
 
 STATIC = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -40,7 +40,7 @@ def web_app(templates: Path, name: str, views: Mapping[str, Callable[[], Respons
     app.jinja_loader = ChoiceLoader([FileSystemLoader(templates), FileSystemLoader(TEMPLATES)])
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.globals.update(program=name, version=VERSION)
-    app.jinja_env.filters["duration"] = duration
+    app.jinja_env.filters.update(duration=duration, alphabet=alphabet_text)
     for rule, view in views.items():
         app.add_url_rule(rule, rule, view, methods=["GET"], provide_automatic_options=False)
     known = list(views)

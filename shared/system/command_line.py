@@ -7,6 +7,7 @@ import argparse
 import os
 import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -115,15 +116,24 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
 
 @contextmanager
 def announced(what: str) -> Iterator[None]:
-    """Says on stderr that something is done that takes seconds and has no parts, such as "compiling the network"."""
+    """Says on stderr that something is done that has no parts, such as "compiling the network".
+
+    A spinner on a terminal, else a line when it takes more than 2 s.
+    """
     console = Console(stderr=True, highlight=False)
-    if not console.is_terminal:
-        print(what, file=sys.stderr, flush=True)
-        yield
+    if console.is_terminal:
+        columns = SpinnerColumn(), TextColumn(what), TimeElapsedColumn()
+        with Progress(*columns, console=console, transient=True) as spinner:
+            spinner.add_task(what, total=None)
+            yield
         return
-    with Progress(SpinnerColumn(), TextColumn(what), TimeElapsedColumn(), console=console, transient=True) as spinner:
-        spinner.add_task(what, total=None)
+    line = threading.Timer(_FIRST_LINE_S, lambda: print(what, file=sys.stderr, flush=True))
+    line.daemon = True
+    line.start()
+    try:
         yield
+    finally:
+        line.cancel()
 
 
 class _Rate(ProgressColumn):

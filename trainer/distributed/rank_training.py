@@ -13,11 +13,11 @@ from trainer.distributed.collectives import join_ranks
 from trainer.distributed.rank_events import EventKind, RankEventWriter
 from trainer.distributed.world import World
 from trainer.metrics_option import rank_page_options
-from trainer.observer import RateLimit
+from trainer.page.prometheus_exporter import exported_metrics
+from trainer.progress.observer import RateLimit
+from trainer.progress.tensorboard import TensorboardWriter, tensorboard_events
 from trainer.run_dir import MetricsRow, RunDir
 from trainer.training.loop import Trainer
-from trainer.training.prometheus_exporter import exported_metrics
-from trainer.training.tensorboard import TensorboardWriter, tensorboard_events
 
 _RETRY_POLICY = RetryPolicy(connect_timeout_s=RetryPolicy().give_up_after_s)
 "Retries the first answer too: the launcher has just had one from the service."

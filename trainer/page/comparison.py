@@ -8,9 +8,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared import VERSION
 from shared.page.charts import legend
-from shared.page.durations import duration
 from shared.page.run_curves import draw_curves
 from shared.page.run_history import HistoryRow
+from shared.page.texts import duration
 from shared.page.web_app import STATIC
 from shared.page.web_app import TEMPLATES as BASE_TEMPLATES
 from trainer.page.app import TEMPLATES

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from shared.page.run_curves import DrawnCurve, draw_curves
 from shared.page.run_history import HistoryRow, read_history
-from trainer.remaining_time import RemainingTime
+from trainer.progress.remaining_time import RemainingTime
 from trainer.run_dir import MetricsRow
 
 if TYPE_CHECKING:

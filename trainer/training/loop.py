@@ -21,7 +21,7 @@ from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World
-from trainer.observer import TrainingObserver
+from trainer.progress.observer import TrainingObserver
 from trainer.run_dir import MetricsRow, RunDir, Summary
 from trainer.training.augmentation import BatchPreparation
 from trainer.training.checkpoint_writer import CheckpointWriter, epoch_and_step

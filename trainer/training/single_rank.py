@@ -6,12 +6,12 @@ from shared.security.credentials import Access
 from shared.system.signals import stop_on_signal
 from trainer.config import TrainerConfig
 from trainer.metrics_option import PageOptions
-from trainer.progress import TrainingProgress
+from trainer.page.prometheus_exporter import exported_metrics
+from trainer.progress.tensorboard import tensorboard_events
+from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import RunDir, Summary
 from trainer.training.compatibility import SPLIT
 from trainer.training.loop import Trainer
-from trainer.training.prometheus_exporter import exported_metrics
-from trainer.training.tensorboard import tensorboard_events
 
 
 def train(

@@ -4,7 +4,7 @@ import json
 import re
 import string
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -49,7 +49,7 @@ def evaluation_of(setting: Setting, alphabet: str, samples: list[tuple[str, str]
     dataset = Dataset(spec=DatasetSpec(alphabet=alphabet), counts={"test": count}, fingerprint="f" * 64)
     return Evaluation(
         checkpoint=setting.checkpoint,
-        info=replace(read_info(setting.checkpoint), dataset=asdict(dataset.spec)),
+        info=replace(read_info(setting.checkpoint), dataset=dataset.spec.to_mapping()),
         dataset=dataset,
         split="test",
         batch_size=64,

@@ -9,8 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 from shared.dataset.spec import Dataset
-from trainer.observer import RateLimit
-from trainer.remaining_time import RemainingTime
+from trainer.progress.observer import RateLimit
+from trainer.progress.remaining_time import RemainingTime
 from trainer.run_dir import MetricsRow, Summary
 
 _MOVES_EVERY_S = 1.0
