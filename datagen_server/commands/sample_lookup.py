@@ -30,7 +30,7 @@ def look_up(options: argparse.Namespace, indices: Sequence[int]) -> tuple[Datase
         check_indices(source.dataset, options.split, indices)
         records = source.read(options.split, np.array(indices, np.uint64), Codec.RAW).result()
         spec = source.dataset.spec
-        return source.dataset, samples_of(samples_message(indices, records, spec), Codec.RAW, spec)
+        return source.dataset, samples_of(samples_message(indices, records, source.dataset), Codec.RAW, spec)
 
 
 def save_image(image: Image.Image, path: Path) -> None:

@@ -12,7 +12,7 @@ To add a figure: count it in `StreamMeter` without a lock, add it up in `_Totals
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from time import perf_counter
@@ -63,6 +63,10 @@ class StreamMeter:
         self.next_step = request.first_step
         self.num_batches = self.num_bytes = 0
         self.opened_s = perf_counter()
+        self.cancel: Callable[[], object] = _do_nothing
+        "Ends the call."
+        self.ended_for = ""
+        "Why the server itself has ended it, if it has."
         # (waiting for the reader, since when, seconds of the service, seconds of the reader): replaced as one value.
         self._waits = False, self.opened_s, 0.0, 0.0
         # (when, batches, seconds of the service, seconds of the reader), and the one before.
@@ -85,6 +89,11 @@ class StreamMeter:
         self.num_bytes += num_bytes
         if now - self._mark[0] > _MARK_EVERY_S:
             self._last_mark, self._mark = self._mark, (now, self.num_batches, service_s, reader_s)
+
+    def end(self, reason: str) -> None:
+        """Ends the call, which may be blocked; its reader sees CANCELLED. By any thread."""
+        self.ended_for = reason
+        self.cancel()
 
     def waits(self, now: float) -> Waits:
         """Up to `now`, a `perf_counter()` read before this call: so later calls never return less than earlier ones."""
@@ -114,6 +123,10 @@ class StreamMeter:
         """Split and rank as Prometheus sees them."""
         rank = self.request.rank
         return self.request.split, str(rank) if rank < MAX_RANK_LABELS else f"{MAX_RANK_LABELS}+"
+
+
+def _do_nothing() -> None:
+    """Ends no call."""
 
 
 @dataclass

@@ -91,7 +91,7 @@ def _answers(_: Path) -> Target:
                 with suppress(StreamingError):
                     messages.samples_of(samples, codec, SPEC)
 
-    samples = [messages.samples_message([0, 1, 2], _records(codec), SPEC).SerializeToString() for codec in CODECS]
+    samples = [messages.samples_message([0, 1, 2], _records(codec), DATASET).SerializeToString() for codec in CODECS]
     return Target(decode_one, [messages.dataset_message(DATASET, CODECS, "toy").SerializeToString(), *samples])
 
 
