@@ -105,7 +105,7 @@ def test_many_labels_are_read_in_order(tmp_path: Path) -> None:
         (OWN, {b"num-samples": b"4"}, "label-000000004 is missing"),
         (OWN, {b"label-000000002": b""}, "label-000000002 is empty"),
         (OWN, {b"label-000000002": "é".encode()}, "label-000000002 must be ASCII"),
-        (OWN, {b"label-000000002": b"a" * 17}, "max_length must be an integer in 1..16, got 17"),
+        (OWN, {b"label-000000002": b"a" * 33}, "max_length must be an integer in 1..32, got 33"),
         (OWN, {b"image-000000001": b"GIF89a?"}, "image-000000001 cannot be used as an image"),
     ],
 )
