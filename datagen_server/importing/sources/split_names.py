@@ -1,0 +1,37 @@
+"""Which split a folder's or a label file's name speaks of."""
+
+import re
+from collections.abc import Iterable
+
+from shared.errors import UsageError
+
+_SPLIT_OF_WORD = {
+    "train": "train",
+    "training": "train",
+    "valid": "valid",
+    "validation": "valid",
+    "val": "valid",
+    "dev": "valid",
+    "test": "test",
+    "testing": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
+_SPLIT_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+def split_of(names: Iterable[str]) -> str | None:
+    """The split that the first of `names` with such a word in it speaks of: training/MJ/MJ_test is train."""
+    for name in names:
+        for word in re.split(r"[^a-z]+", name.lower()):
+            if word in _SPLIT_OF_WORD:
+                return _SPLIT_OF_WORD[word]
+    return None
+
+
+def parse_split(text: str) -> tuple[str, str]:
+    """NAME and SOURCE of a `--split NAME=SOURCE`; raises `UsageError`."""
+    name, equals, source = text.partition("=")
+    if not equals or not source or not _SPLIT_NAME.fullmatch(name):
+        raise UsageError(f"--split must look like train=FOLDER, with a name of a-z, 0-9 and _, got {text!r}")
+    return name, source
