@@ -59,10 +59,13 @@ class FileTree(Protocol):
 
 
 class Folder:
-    """The files below a directory. Links are followed, each directory once."""
+    """The files below a directory. Links are followed, each directory once.
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    only: the one file that it lists; others can be read, if one knows their names.
+    """
+
+    def __init__(self, root: Path, only: str | None = None) -> None:
+        self._root, self._only = root, only
         self.origin = str(root)
 
     @property
@@ -103,6 +106,8 @@ class Folder:
 
     @cached_property
     def _listed(self) -> tuple[Sequence[str], Sequence[Unread]]:
+        if self._only is not None:
+            return [self._only], []
         files: list[str] = []
         unread: list[Unread] = []
         folders, seen = [""], set[tuple[int, int]]()
@@ -165,9 +170,7 @@ def printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
-def _sort_in(
-    entries: "list[os.DirEntry[str]]", prefix: str, files: list[str], unread: list[Unread]
-) -> Iterator[str]:
+def _sort_in(entries: "list[os.DirEntry[str]]", prefix: str, files: list[str], unread: list[Unread]) -> Iterator[str]:
     """Appends what is in one folder; yields its folders."""
     for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
         if entry.name.startswith("."):

@@ -1,7 +1,7 @@
 """Which split a folder's or a label file's name speaks of."""
 
 import re
-from collections.abc import Iterable
+from functools import lru_cache
 
 from shared.errors import UsageError
 
@@ -20,9 +20,10 @@ _SPLIT_OF_WORD = {
 _SPLIT_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 
-def split_of(names: Iterable[str]) -> str | None:
-    """The split that the first of `names` with such a word in it speaks of: training/MJ/MJ_test is train."""
-    for name in names:
+@lru_cache(maxsize=4096)
+def split_of(*paths: str) -> str | None:
+    """The split that the first folder in `paths` with such a word in it speaks of: training/MJ/MJ_test is train."""
+    for name in "/".join(paths).split("/"):
         for word in re.split(r"[^a-z]+", name.lower()):
             if word in _SPLIT_OF_WORD:
                 return _SPLIT_OF_WORD[word]

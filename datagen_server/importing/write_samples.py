@@ -1,0 +1,94 @@
+"""The second part of an import: samples in their order, as tasks for workers that make records of them."""
+
+from collections.abc import Generator, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from datagen_server.importing.picture_chunk import Piece, PieceChunk, write_chunk
+from datagen_server.importing.scratch import Scratch
+from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
+from datagen_server.shards.manifest import Plan, Shard
+from datagen_server.shards.record import DIGEST_MODULUS
+from datagen_server.shards.render_chunk import Rendered
+from datagen_server.shards.shard_writer import chunk_size
+from datagen_server.workers.executors import Workers
+from shared.dataset.fit import Fit
+from shared.errors import StreamingError, UsageError
+from shared.images.decode import PictureError
+
+_SAMPLES = """
+SELECT number, label, content, width, height, offset, size, entries.file, source, name
+FROM samples JOIN entries ON entry = id JOIN pictures USING (file)
+WHERE samples.split = ? AND number >= ? AND number < ? ORDER BY number"""
+
+
+def write_samples(
+    scratch: Scratch, sources: Sequence[SplitSource], plan: Plan, workers: Workers, shards: Sequence[Shard]
+) -> Generator[Rendered, None, None]:
+    """The records of `shards`, as many at a time as belong into one transaction, in order."""
+    sizes = [
+        min(chunk_size(plan.dataset.spec), shard.count - start)
+        for shard in shards
+        for start in range(0, shard.count, chunk_size(plan.dataset.spec))
+    ]
+    tasks = workers.map(write_chunk, _tasks(scratch, sources, plan, shards))
+    try:
+        for size in sizes:
+            parts = [next(tasks)]
+            while sum(len(part.ends) - 1 for part in parts) < size:
+                parts.append(next(tasks))
+            yield _joined(parts)
+    finally:
+        tasks.close()
+
+
+def _tasks(
+    scratch: Scratch, sources: Sequence[SplitSource], plan: Plan, shards: Sequence[Shard]
+) -> Iterator[PieceChunk]:
+    """One for each transaction, or several where its pictures are large."""
+    dataset, size = plan.dataset, chunk_size(plan.dataset.spec)
+    fit = dataset.spec.fit or Fit()
+    for shard in shards:
+        for start in range(0, shard.count, size):
+            indices = shard.indices[start : start + size]
+            rows = scratch.execute(_SAMPLES, (shard.split, indices.start, indices.stop)).fetchall()
+            for pieces in _by_bytes(_piece(scratch, sources, row) for row in rows):
+                yield PieceChunk(dataset.spec, fit, dataset.fingerprint, plan.codec, shard.split, tuple(pieces))
+
+
+def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
+    group: list[Piece] = []
+    for piece in pieces:
+        if group and sum(len(one.data) for one in group) + len(piece.data) > CHUNK_BYTES:
+            yield group
+            group = []
+        group.append(piece)
+    yield group
+
+
+def _piece(scratch: Scratch, sources: Sequence[SplitSource], row: Sequence[Any]) -> Piece:
+    number, label, content, width, height, offset, size, file, source, name = row
+    if size:
+        data = scratch.pixels(offset, size)
+        if len(data) < size:
+            raise StreamingError(f"{scratch.folder} is damaged; run it again")
+        return Piece(number, label, content, (width, height), data)
+    where = sources[source].source
+    try:
+        data = where.read(name)
+    except PictureError as error:
+        raise UsageError(f"{where.origin}: {name} {error}") from error
+    if digest_of_file(data) != file:
+        raise UsageError(f"{where.origin}: {name} has changed since it was looked at; run it again")
+    return Piece(number, label, content, None, data)
+
+
+def _joined(parts: Sequence[Rendered]) -> Rendered:
+    if len(parts) == 1:
+        return parts[0]
+    ends = [0]
+    for part in parts:
+        ends += [ends[-1] + end for end in part.ends[1:]]
+    digest = sum(part.digest for part in parts) % DIGEST_MODULUS
+    return Rendered(np.concatenate([part.joined for part in parts]), tuple(ends), digest)
