@@ -14,6 +14,7 @@ from datagen_server.importing.picture_chunk import content_of
 from datagen_server.importing.reasons import Reason
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.shares import DEFAULT_SHARE, TEST, TRAIN, VALID, Shares
+from datagen_server.importing.sources.file_tree import printable
 from shared.dataset.fit import Fit
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import UsageError
@@ -56,7 +57,7 @@ def decide(scratch: Scratch, choices: Choices) -> Decided:
     _number_samples(scratch)
     counts = dict(scratch.execute("SELECT split, count(*) FROM samples GROUP BY split").fetchall())
     if not counts:
-        raise UsageError("no picture is left to import; see the reasons above")
+        raise UsageError(f"no picture is left to import: {_why_none(scratch)}")
     notes += [f"split {name} has no picture left" for name in _vanished(scratch, counts)]
     spec, note = _spec_of(scratch, choices)
     fingerprint = fingerprint_of(scratch, spec)
@@ -149,6 +150,12 @@ def _number_samples(scratch: Scratch) -> None:
         """INSERT INTO samples SELECT split, row_number() OVER (PARTITION BY split ORDER BY content) - 1, id
            FROM entries WHERE reason IS NULL"""
     )
+
+
+def _why_none(scratch: Scratch) -> str:
+    rows = scratch.execute("SELECT reason, count(*), min(name) FROM entries GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3")
+    reasons = [f"{count:,} {Reason(reason).text} ({printable(name)})" for reason, count, name in rows]
+    return ", ".join(reasons) or "the sources list none"
 
 
 def _vanished(scratch: Scratch, counts: dict[str, int]) -> Iterator[str]:

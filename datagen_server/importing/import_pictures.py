@@ -6,8 +6,8 @@ Whatever ends it, running it again with the same sources goes on, and the result
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,13 +18,13 @@ from datagen_server.importing.report import REPORT_NAME, ImportReport, report_of
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.survey import SplitSource, list_entries, look_at_pictures
-from datagen_server.importing.write_samples import write_samples
+from datagen_server.importing.write_samples import open_records
 from datagen_server.shards.manifest import Plan
-from datagen_server.shards.materialize import complete
+from datagen_server.shards.materialize import write_shards
 from datagen_server.workers.executors import Workers
 from shared.errors import StreamingError, UsageError
 from shared.protocol.codec import Codec
-from shared.system.files import exclusive, make_directory
+from shared.system.directory_lock import lock_directory, make_directory
 
 OpenStage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 "Told what begins and how much there is to do, gives a function to call with how much was done."
@@ -58,22 +58,50 @@ def import_pictures(
     `StreamingError` with `strict` when something was skipped.
     """
     make_directory(directory)
-    with exclusive(directory), _open_scratch(directory, request) as scratch, open_workers() as workers:
-        with _opened(request, scratch) as (sources, rules, choices):
-            count = list_entries(scratch, sources, rules)
-            with open_stage("look at", count) as advance:
-                look_at_pictures(scratch, sources, workers, choices.fit.ground, request.codec, advance)
-            decided = decide(scratch, choices)
-            report = report_of(scratch, sources, decided.dataset, decided.notes)
-            tell(report)
-            if request.strict and report.num_faults:
-                raise StreamingError(f"{report.num_faults:,} pictures are faulty, and --strict allows none")
-            plan = Plan(dataset=decided.dataset, codec=request.codec, shard_size=request.shard_size)
-            write_origins(scratch, directory, plan.dataset, [one.source.kind for one in sources])
-            report.write(directory)
-            make = partial(write_samples, scratch, sources, plan, workers)
-            complete(directory, plan, plan.shards, make, partial(open_stage, "write"), beside=(REPORT_NAME, ORIGINS_NAME))
-    scratch.remove()
+    with lock_directory(directory):
+        with ExitStack() as stack:
+            scratch = stack.enter_context(_open_scratch(directory, request))
+            sources, alphabet = stack.enter_context(_opened(request, scratch))
+            parts = _Parts(scratch, sources, stack.enter_context(open_workers()), alphabet)
+            report = _import(request, directory, parts, open_stage, tell)
+        scratch.remove()
+    return report
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What is open during an import."""
+
+    scratch: Scratch
+    sources: Sequence[SplitSource]
+    workers: Workers
+    alphabet: str | None
+    "Which characters are allowed; None: all that occur."
+
+
+def _import(
+    request: ImportRequest,
+    directory: Path,
+    parts: _Parts,
+    open_stage: OpenStage,
+    tell: Callable[[ImportReport], None],
+) -> ImportReport:
+    scratch, sources = parts.scratch, parts.sources
+    choices = replace(request.choices, alphabet=parts.alphabet)
+    count = list_entries(scratch, sources, replace(request.rules, alphabet=parts.alphabet))
+    with open_stage("look at", count) as advance:
+        look_at_pictures(scratch, sources, parts.workers, choices.fit.ground, request.codec, advance)
+    decided = decide(scratch, choices)
+    report = report_of(scratch, sources, decided.dataset, decided.notes)
+    tell(report)
+    if request.strict and report.num_faults:
+        raise StreamingError(f"{report.num_faults:,} pictures are faulty, and --strict allows none; nothing is written")
+    plan = Plan(dataset=decided.dataset, codec=request.codec, shard_size=request.shard_size)
+    write_origins(scratch, directory, plan.dataset, [one.source.kind for one in sources])
+    report.write(directory)
+    records = partial(open_records, scratch, sources, plan, parts.workers)
+    beside = REPORT_NAME, ORIGINS_NAME
+    write_shards(directory, plan, plan.shards, records, partial(open_stage, "write"), beside=beside)
     return report
 
 
@@ -84,3 +112,20 @@ def _open_scratch(directory: Path, request: ImportRequest) -> Iterator[Scratch]:
         yield scratch
     finally:
         scratch.close()
+
+
+@contextmanager
+def _opened(request: ImportRequest, scratch: Scratch) -> Iterator[tuple[Sequence[SplitSource], str | None]]:
+    """All sources, and the alphabet: the user's, or that which lies beside the pictures."""
+    sources: list[SplitSource] = []
+    alphabets = set[str]()
+    with ExitStack() as stack:
+        for split, path in request.paths:
+            for opened in open_sources(path, request.hints, scratch.folder):
+                stack.callback(opened.source.close)
+                sources.append(SplitSource(opened.source, split))
+                if opened.alphabet is not None:
+                    alphabets.add(opened.alphabet)
+        if request.choices.alphabet is None and len(alphabets) > 1:
+            raise UsageError(f"the sources have {len(alphabets)} different dict.txt; give --alphabet")
+        yield sources, request.choices.alphabet or next(iter(alphabets), None)

@@ -1,12 +1,12 @@
 """Where each imported sample came from, so that a damaged record can be made again from the original picture.
 
-    DIR/origins.jsonl   a line about all, then one for each sample, by split and index:
-                        [split, index, label, name in its source, digest of the file, digest of the pixels]
+DIR/origins.jsonl   a line about all, then one for each sample, by split and index:
+                    [split, index, label, name in its source, digest of the file, digest of the pixels]
 """
 
 import json
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,9 @@ from datagen_server.shards.manifest import Plan, Shard
 from datagen_server.shards.render_chunk import Rendered
 from shared.dataset.fit import Fit
 from shared.dataset.spec import Dataset, DatasetSpec
-from shared.errors import DataLoss, StreamingError, UsageError
+from shared.errors import DataLoss, UsageError
 from shared.images.decode import PictureError
-from shared.system.files import partial_path, put_in_place, write_failure
+from shared.system.atomic_file import atomic_path, write_error
 
 ORIGINS_NAME = "origins.jsonl"
 _FORMAT = 1
@@ -48,19 +48,15 @@ class Origin:
 def write_origins(scratch: Scratch, directory: Path, dataset: Dataset, kinds: Sequence[str]) -> None:
     """Writes `origins.jsonl` in one step; raises `StreamingError`."""
     path = directory / ORIGINS_NAME
-    partial = partial_path(path)
     try:
-        with open(partial, "w", encoding="utf-8") as file:
+        with atomic_path(path) as partial, open(partial, "w", encoding="utf-8") as file:
             checksum = xxhash.xxh3_64()
             for line in _lines(scratch, dataset, kinds):
                 file.write(line)
                 checksum.update(line.encode())
             file.write(json.dumps({"checksum": checksum.hexdigest()}) + "\n")
-        put_in_place(partial, path)
     except OSError as error:
-        raise write_failure(path, error) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise write_error(path, error) from error
 
 
 def _lines(scratch: Scratch, dataset: Dataset, kinds: Sequence[str]) -> Iterator[str]:

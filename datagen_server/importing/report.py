@@ -12,7 +12,7 @@ from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.file_tree import printable
 from datagen_server.importing.survey import SplitSource
 from shared.dataset.spec import Dataset
-from shared.system.files import write_whole
+from shared.system.atomic_file import write_atomic, write_error
 
 REPORT_NAME = "import-report.json"
 _SHOWN, _LISTED = 3, 20
@@ -31,7 +31,10 @@ class ImportReport:
     def write(self, directory: Path) -> None:
         """Writes `import-report.json`."""
         text = json.dumps(self.facts, indent=1, ensure_ascii=False) + "\n"
-        write_whole(directory / REPORT_NAME, text.encode())
+        try:
+            write_atomic(directory / REPORT_NAME, text)
+        except OSError as error:
+            raise write_error(directory / REPORT_NAME, error) from error
 
     def lines(self) -> Iterator[str]:
         """A table for people."""

@@ -20,8 +20,7 @@ import xxhash
 
 from datagen_server.importing.picture_chunk import Examined
 from datagen_server.importing.sources.picture_source import PictureEntry
-from shared.errors import StreamingError
-from shared.system.files import write_failure
+from shared.system.atomic_file import write_error
 
 SCRATCH_NAME = ".import"
 _PIXELS_NAME, _INDEX_NAME = "pixels", "index.sqlite"
@@ -131,7 +130,7 @@ class Scratch:
             self.database.commit()
             found = self.database.execute("SELECT value FROM facts").fetchone()
         except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+            if _is_of_the_disk(error):
                 raise
             return False
         return bool(found == (wanted,))
@@ -147,6 +146,12 @@ class Scratch:
     def _telling(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.Error) as error:
-            failure = write_failure(self.folder, error)
-            raise StreamingError(f"{failure}; what was done is kept") from error
+        except (OSError, sqlite3.DatabaseError) as error:
+            if isinstance(error, sqlite3.Error) and not _is_of_the_disk(error):
+                raise
+            raise write_error(self.folder, error) from error
+
+
+def _is_of_the_disk(error: sqlite3.Error) -> bool:
+    """Full, or failing: not a damaged index, nor a wrong statement."""
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)

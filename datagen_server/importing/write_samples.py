@@ -1,6 +1,7 @@
 """The second part of an import: samples in their order, as tasks for workers that make records of them."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
@@ -18,29 +19,31 @@ from shared.errors import StreamingError, UsageError
 from shared.images.decode import PictureError
 
 _SAMPLES = """
-SELECT number, label, content, width, height, offset, size, entries.file, source, name
+SELECT number, label, entries.content, width, height, offset, size, entries.file, source, name
 FROM samples JOIN entries ON entry = id JOIN pictures USING (file)
 WHERE samples.split = ? AND number >= ? AND number < ? ORDER BY number"""
 
 
-def write_samples(
+@contextmanager
+def open_records(
     scratch: Scratch, sources: Sequence[SplitSource], plan: Plan, workers: Workers, shards: Sequence[Shard]
-) -> Generator[Rendered, None, None]:
-    """The records of `shards`, as many at a time as belong into one transaction, in order."""
+) -> Iterator[Iterator[Rendered]]:
+    """The records of `shards`, in order, those of one transaction at a time."""
+    with closing(workers.map(write_chunk, _tasks(scratch, sources, plan, shards))) as parts:
+        yield _transactions(parts, plan, shards)
+
+
+def _transactions(parts: Iterator[Rendered], plan: Plan, shards: Sequence[Shard]) -> Iterator[Rendered]:
     sizes = [
         min(chunk_size(plan.dataset.spec), shard.count - start)
         for shard in shards
         for start in range(0, shard.count, chunk_size(plan.dataset.spec))
     ]
-    tasks = workers.map(write_chunk, _tasks(scratch, sources, plan, shards))
-    try:
-        for size in sizes:
-            parts = [next(tasks)]
-            while sum(len(part.ends) - 1 for part in parts) < size:
-                parts.append(next(tasks))
-            yield _joined(parts)
-    finally:
-        tasks.close()
+    for size in sizes:
+        of_one = [next(parts)]
+        while sum(len(part.ends) - 1 for part in of_one) < size:
+            of_one.append(next(parts))
+        yield _joined(of_one)
 
 
 def _tasks(

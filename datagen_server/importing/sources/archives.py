@@ -18,7 +18,7 @@ from datagen_server.importing.sources.archive_names import is_hidden, not_there,
 from datagen_server.importing.sources.file_tree import Unread, printable, read_at_most, unreadable
 from shared.errors import UsageError
 from shared.images.decode import MAX_FILE_BYTES, PictureError, one_line, too_many_bytes
-from shared.system.files import write_failure
+from shared.system.atomic_file import write_error
 
 _COMPRESSIONS: Mapping[bytes, Callable[[Path], Any]] = MappingProxyType(
     {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ\x00": lzma.LZMAFile}
@@ -197,7 +197,7 @@ def _copy_what_can_be_read(packed: IO[bytes], plain: IO[bytes], scratch: Path) -
             plain.write(part)
             plain.flush()
         except OSError as error:
-            raise write_failure(scratch / "archive", error) from error
+            raise write_error(scratch / "archive", error) from error
 
 
 def _copied(file: IO[bytes], size: int, scratch: Path) -> int:
@@ -208,7 +208,7 @@ def _copied(file: IO[bytes], size: int, scratch: Path) -> int:
             try:
                 copy.write(part)
             except OSError as error:
-                raise write_failure(scratch / "archive", error) from error
+                raise write_error(scratch / "archive", error) from error
             left -= len(part)
         copy.flush()
         return os.dup(copy.fileno())
