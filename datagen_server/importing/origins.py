@@ -131,17 +131,21 @@ class _Places:
     """Where in the file each line is: 8 bytes for each sample."""
 
     def __init__(self, path: Path, fingerprint: str) -> None:
-        self._path = path
         self._offsets: dict[str, array[int]] = {}
         try:
             self._file = open(path, "rb")  # noqa: SIM115 - closed with the object.
-            self.head = self._read_all()
         except OSError as error:
             raise UsageError(f"{path} cannot be read ({error.strerror}), so no original can be found") from error
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        try:
+            self.head = self._read_all()
+            if (self.head["format"], self.head["fingerprint"]) != (_FORMAT, fingerprint):
+                raise UsageError(f"{path} belongs to other shards; restore the one that was written with these")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            self.close()
             raise UsageError(f"{path} is damaged; restore it from a copy") from error
-        if self.head.get("format") != _FORMAT or self.head.get("fingerprint") != fingerprint:
-            raise UsageError(f"{path} belongs to other shards; restore the one that was written with these")
+        except BaseException:
+            self.close()
+            raise
 
     def origin(self, split: str, index: int) -> Origin:
         """Where a sample came from."""

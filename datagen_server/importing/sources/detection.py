@@ -1,7 +1,7 @@
 """What a person has named, recognised by looking at it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from datagen_server.importing.sources.archives import is_archive, open_archive
@@ -11,6 +11,7 @@ from datagen_server.importing.sources.label_files import LABEL_FILE_SUFFIXES, La
 from datagen_server.importing.sources.ocr_lmdb import OcrLmdbs, find_data_files, is_lmdb
 from datagen_server.importing.sources.pairs import LabelledPairs, are_pairs
 from datagen_server.importing.sources.picture_source import PictureSource
+from datagen_server.importing.sources.split_names import split_of, split_of_source
 from datagen_server.importing.sources.text_encoding import decode_text, lines_of
 from shared.errors import UsageError
 from shared.images.decode import PictureError
@@ -56,47 +57,49 @@ def open_sources(path: Path, hints: Hints, scratch: Path) -> Iterator[OpenedSour
     if path.is_dir():
         folder = Folder(path)
         if archives := _only_archives(folder):
+            alphabet = _dictionary_of(folder, hints.encoding)
             for name in archives:
-                yield _opened(open_archive(path / name, scratch), f"{path.name}/{name}", hints)
+                opened = _opened(open_archive(path / name, scratch), split_of(name) or split_of_source(path), hints)
+                yield replace(opened, alphabet=opened.alphabet or alphabet)
         else:
-            yield _opened(folder, path.resolve().name, hints)
+            yield _opened(folder, split_of_source(path), hints)
     elif not path.is_file():
         raise UsageError(f"{path} is neither a file nor a folder")
     elif is_lmdb(_head(path)):
-        yield OpenedSource(OcrLmdbs(Folder(path.parent, path.name), "", [path.name], hints.encoding), None)
+        yield OpenedSource(OcrLmdbs(Folder(path.parent, path.name), None, [path.name], hints.encoding), None)
     elif is_archive(path) or path.name.lower().endswith(_ARCHIVE_SUFFIXES):
-        yield _opened(open_archive(path, scratch), path.name, hints)
+        yield _opened(open_archive(path, scratch), split_of_source(path), hints)
     elif path.name.lower().endswith(LABEL_FILE_SUFFIXES):
-        labels = LabelFiles(Folder(path.parent, path.name), "", [path.name], encoding=hints.encoding, only=True)
+        labels = LabelFiles(Folder(path.parent, path.name), None, [path.name], encoding=hints.encoding, only=True)
         yield OpenedSource(labels, None)
     else:
         expected = "a folder, a .tar or .zip, a label file (.txt, .csv, .jsonl) or an LMDB file"
         raise UsageError(f"{path} is nothing to import from: expected {expected}")
 
 
-def _opened(tree: FileTree, root_name: str, hints: Hints) -> OpenedSource:
+def _opened(tree: FileTree, default_split: str | None, hints: Hints) -> OpenedSource:
     try:
-        return OpenedSource(_recognised(tree, root_name, hints), _dictionary_of(tree, hints.encoding))
+        return OpenedSource(_recognised(tree, default_split, hints), _dictionary_of(tree, hints.encoding))
     except BaseException:
         tree.close()
         raise
 
 
-def _recognised(tree: FileTree, root_name: str, hints: Hints) -> PictureSource:
+def _recognised(tree: FileTree, default_split: str | None, hints: Hints) -> PictureSource:
     kind = hints.kind or ("names" if hints.label_pattern is not None else None)
     if kind in (None, "ocr-lmdb") and ((data_files := find_data_files(tree)) or kind):
         if not data_files:
             raise UsageError(f"{tree.origin} holds no LMDB file (data.mdb or .lmdb)")
-        return OcrLmdbs(tree, root_name, data_files, hints.encoding)
+        return OcrLmdbs(tree, default_split, data_files, hints.encoding)
     if kind in (None, "labels") and ((label_files := find_label_files(tree, hints.encoding)) or kind):
         if not label_files:
             raise UsageError(f"{tree.origin} holds no label file; name it as the source")
-        return LabelFiles(tree, root_name, label_files, encoding=hints.encoding)
+        return LabelFiles(tree, default_split, label_files, encoding=hints.encoding)
     if kind == "webdataset" or (kind is None and are_pairs(tree)):
-        return LabelledPairs(tree, root_name, hints.encoding)
+        return LabelledPairs(tree, default_split, hints.encoding)
     if not any(is_picture_name(name) for name in tree.files) and not tree.unread:
         raise UsageError(f"{tree.origin} holds no pictures, label files or LMDB files")
-    return NamedPictures(tree, root_name, hints.label_pattern)
+    return NamedPictures(tree, default_split, hints.label_pattern)
 
 
 def _only_archives(folder: Folder) -> Sequence[str]:

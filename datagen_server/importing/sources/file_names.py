@@ -15,6 +15,7 @@ _LABEL_NUMBER = re.compile(r"(?P<label>.+)_(?P<number>\d+)", re.DOTALL)
 _LABEL = re.compile(r"(?P<label>.+)", re.DOTALL)
 _NEARLY_ALL, _HARDLY_ANY = 0.9, 0.1
 _EXAMPLES = 3
+_EXPORTED_DIGITS = 5
 
 
 class NamedPictures:
@@ -22,9 +23,9 @@ class NamedPictures:
 
     kind = "names"
 
-    def __init__(self, tree: FileTree, root_name: str, pattern: str | None = None) -> None:
+    def __init__(self, tree: FileTree, default_split: str | None, pattern: str | None = None) -> None:
         self.origin = tree.origin
-        self._tree, self._root_name = tree, root_name
+        self._tree, self._default_split = tree, default_split
         self._names = [name for name in tree.files if is_picture_name(name)]
         self._own_pattern = compile_pattern(pattern) if pattern is not None else None
         self._pattern = _LABEL if self._own_pattern else recognise(self._names, tree.origin)
@@ -35,7 +36,7 @@ class NamedPictures:
         for one in self._tree.unread:
             yield PictureEntry(one.name, reason=one.reason, detail=one.detail)
         for name in self._names:
-            split = split_of(self._root_name, name.rpartition("/")[0])
+            split = split_of(name.rpartition("/")[0]) or self._default_split
             label = self._label_of(name)
             if label is None:
                 yield PictureEntry(name, split, reason=Reason.NO_LABEL, detail="its name does not match the pattern")
@@ -82,7 +83,8 @@ def recognise(names: Sequence[str], origin: str) -> re.Pattern[str]:
     matches = [(name, _NUMBER_LABEL.fullmatch(stem)) for name, stem in zip(names, stems, strict=True)]
     numbered = [(name.rpartition("/")[0], found["number"]) for name, found in matches if found]
     # A running number comes once in a folder. The first part of the label 12-34 does not, or has no 90% of the names.
-    if len(numbered) > 1 and len(set(numbered)) == len(numbered) and len(numbered) >= _NEARLY_ALL * len(names):
+    is_running = len(set(numbered)) == len(numbered) >= _NEARLY_ALL * len(names)
+    if is_running and (len(numbered) > 1 or (numbered and len(numbered[0][1]) >= _EXPORTED_DIGITS)):
         return _NUMBER_LABEL
     fits = [bool(_LABEL_NUMBER.fullmatch(stem)) for stem in stems]
     share = sum(fits) / max(1, len(fits))

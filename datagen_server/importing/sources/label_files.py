@@ -30,14 +30,14 @@ class LabelFiles:
     def __init__(
         self,
         tree: FileTree,
-        root_name: str,
+        default_split: str | None,
         label_files: Sequence[str],
         *,
         encoding: str | None = None,
         only: bool = False,
     ) -> None:
         self.origin = tree.origin
-        self._tree, self._root_name, self._only = tree, root_name, only
+        self._tree, self._default_split, self._only = tree, default_split, only
         self._texts = {name: _read_text(tree, name, encoding) for name in label_files}
         self.notes = [f"labels from {printable(name)} ({used})" for name, (_, used) in self._texts.items()]
         if not only:
@@ -75,7 +75,7 @@ class LabelFiles:
         path = line.path.replace("\\", "/")
         name = self._found(label_file.rpartition("/")[0], path)
         if name is not None:
-            split = split_of(self._root_name, label_file, name.rpartition("/")[0])
+            split = split_of(label_file, name.rpartition("/")[0]) or self._default_split
             return PictureEntry(name, split, line.label)
         if is_inside(path) or path.startswith(self._tree.origin):
             return PictureEntry(where, reason=Reason.MISSING_PICTURE, detail=f"{line.path} is not there")

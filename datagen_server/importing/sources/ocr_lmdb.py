@@ -35,9 +35,11 @@ class OcrLmdbs:
 
     kind = "ocr-lmdb"
 
-    def __init__(self, tree: FileTree, root_name: str, data_files: Sequence[str], encoding: str | None = None) -> None:
+    def __init__(
+        self, tree: FileTree, default_split: str | None, data_files: Sequence[str], encoding: str | None = None
+    ) -> None:
         self.origin = tree.origin
-        self._tree, self._root_name, self._encoding = tree, root_name, encoding
+        self._tree, self._default_split, self._encoding = tree, default_split, encoding
         self._files: dict[str, _LmdbFile] = {}
         self.notes: list[str] = []
         try:
@@ -53,7 +55,7 @@ class OcrLmdbs:
         for one in self._tree.unread:
             yield PictureEntry(one.name, reason=one.reason, detail=one.detail)
         for name, file in self._files.items():
-            split = split_of(self._root_name, splitext(name)[0])
+            split = split_of(splitext(name)[0]) or self._default_split
             yield from self._entries_of(name, file, split)
 
     def read(self, name: str) -> bytes:

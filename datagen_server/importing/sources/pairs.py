@@ -21,9 +21,9 @@ class LabelledPairs:
 
     kind = "webdataset"
 
-    def __init__(self, tree: FileTree, root_name: str, encoding: str | None = None) -> None:
+    def __init__(self, tree: FileTree, default_split: str | None, encoding: str | None = None) -> None:
         self.origin = tree.origin
-        self._tree, self._root_name, self._encoding = tree, root_name, encoding
+        self._tree, self._default_split, self._encoding = tree, default_split, encoding
         self._pictures, self._labels = _by_key(tree)
         used = [*self._pictures, *self._labels.values()]
         self.notes = ["labels from the text file beside each picture", *ignored(tree, used)]
@@ -33,7 +33,7 @@ class LabelledPairs:
         for one in self._tree.unread:
             yield PictureEntry(one.name, reason=one.reason, detail=one.detail)
         for name, key in self._pictures.items():
-            yield self._entry(name, key, split_of(self._root_name, name.rpartition("/")[0]))
+            yield self._entry(name, key, split_of(name.rpartition("/")[0]) or self._default_split)
         for key in sorted(self._labels.keys() - set(self._pictures.values())):
             yield PictureEntry(self._labels[key], reason=Reason.MISSING_PICTURE, detail="no picture has its key")
 

@@ -2,6 +2,7 @@
 
 import re
 from functools import lru_cache
+from pathlib import Path
 
 from shared.errors import UsageError
 
@@ -28,6 +29,13 @@ def split_of(*paths: str) -> str | None:
             if word in _SPLIT_OF_WORD:
                 return _SPLIT_OF_WORD[word]
     return None
+
+
+def split_of_source(path: Path) -> str | None:
+    """The split that a whole source is: train.tar, test or val_2 are, but test-pictures may be pictures for a test."""
+    words = [word for word in re.split(r"[^a-z0-9]+", path.resolve().name.lower().partition(".")[0]) if word]
+    others = [word for word in words if not word.isdecimal()]
+    return _SPLIT_OF_WORD.get(others[0]) if len(others) == 1 else None
 
 
 def parse_split(text: str) -> tuple[str, str]:
