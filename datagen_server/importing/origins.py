@@ -14,15 +14,14 @@ from typing import Any
 import xxhash
 
 from datagen_server.importing.decide import resizing_of
-from datagen_server.importing.picture_chunk import Piece, PieceChunk, write_chunk
+from datagen_server.importing.picture_chunk import Piece, PieceChunk, fit_of, write_chunk
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.detection import KINDS, Hints, open_sources
 from datagen_server.importing.sources.file_tree import printable
 from datagen_server.importing.sources.picture_source import PictureSource
 from datagen_server.importing.survey import digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
-from datagen_server.shards.render_chunk import Rendered
-from shared.dataset.fit import Fit
+from datagen_server.shards.render_chunk import RecordTarget, Rendered
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss, UsageError
 from shared.images.decode import PictureError
@@ -82,7 +81,6 @@ class Originals:
 
     def __init__(self, directory: Path, plan: Plan, paths: Sequence[Path]) -> None:
         self._plan = plan
-        self._fit = plan.dataset.spec.fit or Fit()
         self._places = _Places(directory / ORIGINS_NAME, plan.dataset.fingerprint)
         self._sources: list[PictureSource] = []
         try:
@@ -99,10 +97,9 @@ class Originals:
             raise DataLoss("this Pillow resizes otherwise than that of the import; install the same version")
         piece = Piece(index, origin.label, bytes.fromhex(origin.content), None, self._file_of(origin))
         dataset = self._plan.dataset
+        target = RecordTarget(dataset.spec, dataset.fingerprint, self._plan.codec, shard.split)
         try:
-            return write_chunk(
-                PieceChunk(dataset.spec, self._fit, dataset.fingerprint, self._plan.codec, shard.split, (piece,))
-            )
+            return write_chunk(PieceChunk(target, (piece,)))
         except DataLoss as error:
             raise DataLoss(f"{printable(origin.name)}: {error}") from error
 
@@ -181,4 +178,4 @@ def _reopened(path: Path, kinds: Sequence[str], scratch: Path) -> Iterator[Pictu
 
 
 def _resizing(spec: DatasetSpec) -> str:
-    return resizing_of(spec.fit or Fit(), (spec.width, spec.height)).hex()
+    return resizing_of(fit_of(spec), (spec.width, spec.height)).hex()

@@ -11,21 +11,12 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from datagen_server.shards.record import (
-    DIGEST_MODULUS,
-    HEADER_BYTES,
-    header_of,
-    max_payload_bytes,
-    record_key,
-    sample_digest,
-)
-from datagen_server.shards.render_chunk import Rendered
+from datagen_server.shards.render_chunk import EncodedSample, RecordTarget, Rendered, pack_records
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
 from shared.images.decode import Colour, PictureError, decode_picture
 from shared.images.fit import fit_picture
-from shared.protocol.batch import label_of
 from shared.protocol.codec import Codec, decode, encode
 
 MAX_KEPT_BYTES = 2**18
@@ -76,37 +67,31 @@ class Piece:
 
 @dataclass(frozen=True)
 class PieceChunk:
-    """Pictures of one split that become records together."""
+    """Pictures that become records together."""
 
-    spec: DatasetSpec
-    fit: Fit
-    fingerprint: str
-    codec: Codec
-    split: str
+    target: RecordTarget
     pieces: tuple[Piece, ...]
 
 
 def write_chunk(chunk: PieceChunk) -> Rendered:
     """The records of a chunk; raises `DataLoss` for a picture that is not what it was."""
-    spec, codec = chunk.spec, chunk.codec
-    key = record_key(chunk.fingerprint, chunk.split)
-    joined = np.empty(len(chunk.pieces) * (HEADER_BYTES + max_payload_bytes(spec)), np.uint8)
-    view, ends, digest = joined.data, [0], 0
-    for piece in chunk.pieces:
-        image = pixels_of(piece, chunk.fit, codec)
-        fitted = fit_picture(image, spec.width, spec.height, chunk.fit)
-        kept = piece.size == (spec.width, spec.height)
-        payload = piece.data if kept else encode(fitted, codec)
-        label = label_of(piece.label, spec.alphabet, spec.max_length)
-        start, end = ends[-1], ends[-1] + HEADER_BYTES + len(payload)
-        view[start : start + HEADER_BYTES] = header_of(key, piece.index, codec, label, payload)
-        view[start + HEADER_BYTES : end] = payload
-        ends.append(end)
-        digest += sample_digest(chunk.split, piece.index, label, fitted)
-    return Rendered(joined[: ends[-1]], tuple(ends), digest % DIGEST_MODULUS)
+    target = chunk.target
+    return pack_records(target, (_encoded(piece, target) for piece in chunk.pieces), len(chunk.pieces))
 
 
-def pixels_of(piece: Piece, fit: Fit, codec: Codec) -> NDArray[np.uint8]:
+def _encoded(piece: Piece, target: RecordTarget) -> EncodedSample:
+    spec, fit = target.spec, fit_of(target.spec)
+    image = fit_picture(_pixels_of(piece, fit, target.codec), spec.width, spec.height, fit)
+    is_encoded = piece.size == (spec.width, spec.height)
+    return piece.index, piece.label, image, piece.data if is_encoded else encode(image, target.codec)
+
+
+def fit_of(spec: DatasetSpec) -> Fit:
+    """How the pictures of an imported data set were fitted."""
+    return spec.fit or Fit()
+
+
+def _pixels_of(piece: Piece, fit: Fit, codec: Codec) -> NDArray[np.uint8]:
     """uint8 [height, width, 3], before it is fitted; raises `DataLoss`."""
     if piece.size is None:
         try:

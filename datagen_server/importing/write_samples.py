@@ -11,10 +11,9 @@ from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
 from datagen_server.shards.record import DIGEST_MODULUS
-from datagen_server.shards.render_chunk import Rendered
+from datagen_server.shards.render_chunk import RecordTarget, Rendered
 from datagen_server.shards.shard_writer import chunk_size
 from datagen_server.workers.executors import Workers
-from shared.dataset.fit import Fit
 from shared.errors import StreamingError, UsageError
 from shared.images.decode import PictureError
 
@@ -51,13 +50,13 @@ def _tasks(
 ) -> Iterator[PieceChunk]:
     """One for each transaction, or several where its pictures are large."""
     dataset, size = plan.dataset, chunk_size(plan.dataset.spec)
-    fit = dataset.spec.fit or Fit()
     for shard in shards:
+        target = RecordTarget(dataset.spec, dataset.fingerprint, plan.codec, shard.split)
         for start in range(0, shard.count, size):
             indices = shard.indices[start : start + size]
             rows = scratch.execute(_SAMPLES, (shard.split, indices.start, indices.stop)).fetchall()
             for pieces in _by_bytes(_piece(scratch, sources, row) for row in rows):
-                yield PieceChunk(dataset.spec, fit, dataset.fingerprint, plan.codec, shard.split, tuple(pieces))
+                yield PieceChunk(target, tuple(pieces))
 
 
 def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:

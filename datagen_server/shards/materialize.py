@@ -166,7 +166,10 @@ def _another(directory: Path, difference: str) -> str:
 
 @contextmanager
 def _rendering(
-    plan: Plan, open_workers: Callable[[], AbstractContextManager[Workers]], font_files: FontFiles, todo: Sequence[Shard]
+    plan: Plan,
+    open_workers: Callable[[], AbstractContextManager[Workers]],
+    font_files: FontFiles,
+    todo: Sequence[Shard],
 ) -> Iterator[Iterator[Rendered]]:
     with open_workers() as workers, closing(workers.map(render_chunk, _chunks(plan, todo, font_files))) as rendered:
         yield rendered

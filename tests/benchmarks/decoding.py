@@ -1,4 +1,4 @@
-"""Decoding pictures with Pillow and nothing else: what `bench_import` compares with. A module of its own for workers."""
+"""Decoding pictures with Pillow and nothing else: for `bench_import`. A module of its own for workers."""
 
 import time
 from collections.abc import Sequence

@@ -6,19 +6,22 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
-from datagen_server.importing import import_pictures
+from datagen_server.importing import import_pictures, picture_chunk
 from datagen_server.importing.report import REPORT_NAME
+from datagen_server.importing.scratch import Scratch
 from datagen_server.shards.manifest import Manifest
 from datagen_server.shards.verify import verify
 from datagen_server.workers.executors import process_workers
 from shared.dataset.fit import Fit
 from shared.errors import StreamingError, UsageError
-from shared.images.decode import decode_picture
+from shared.images.decode import Colour, decode_picture
 from shared.images.fit import fit_picture
 from shared.protocol.codec import Codec
 from tests.datagen_server.importing.running import contents, files_of, imported, request, run, samples_of
@@ -258,8 +261,8 @@ def test_an_import_that_was_interrupted_goes_on(tmp_path: Path, after: int, monk
     with monkeypatch.context() as patched:
         for name in ("look_at_pictures", "write_origins", "write_shards"):
             patched.setattr(import_pictures, name, counted(getattr(import_pictures, name)))
-        patched.setattr(import_pictures.Scratch, "learn", counted(import_pictures.Scratch.learn))
-        patched.setattr(import_pictures.Scratch, "commit", counted(import_pictures.Scratch.commit))
+        patched.setattr(Scratch, "learn", counted(Scratch.learn))
+        patched.setattr(Scratch, "commit", counted(Scratch.commit))
         try:
             run(request(data), tmp_path / "out")
         except Interrupted:
@@ -272,14 +275,15 @@ def test_what_was_looked_at_is_not_decoded_again(tmp_path: Path, monkeypatch: py
     data = write(tmp_path / "data", many(100))
     interrupt(monkeypatch, data, tmp_path / "out")
     write(data, {"0x0_0.png": picture_file(seed=999)})
-    decoded: list[int] = []
-    from datagen_server.importing import picture_chunk
+    decoded: list[bytes] = []
 
-    examine = picture_chunk._examine
-    with monkeypatch.context() as patched:
-        patched.setattr(picture_chunk, "_examine", lambda *args: (decoded.append(1), examine(*args))[1])
-        run(request(data), tmp_path / "out")
-    assert len(decoded) == 1
+    def decode(data: bytes, ground: Colour) -> NDArray[np.uint8]:
+        decoded.append(data)
+        return decode_picture(data, ground)
+
+    monkeypatch.setattr(picture_chunk, "decode_picture", decode)
+    run(request(data), tmp_path / "out")
+    assert decoded == [picture_file(seed=999)]
 
 
 def test_damaged_scratch_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
