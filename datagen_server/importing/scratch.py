@@ -59,9 +59,12 @@ class Scratch:
                 self.folder.mkdir()
                 self._open(wanted)
             self.database.executescript(_MADE_ANEW)
+            self._holds_pictures = bool(self.database.execute("SELECT 1 FROM pictures LIMIT 1").fetchone())
 
     def knows(self, file: bytes) -> bool:
         """Whether a file with that digest has been looked at, and its pixels are still there as they were."""
+        if not self._holds_pictures:  # Of an earlier run.
+            return False
         row = self.database.execute("SELECT offset, size, checksum FROM pictures WHERE file = ?", (file,)).fetchone()
         if row is None:
             return False

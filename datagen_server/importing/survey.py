@@ -68,26 +68,29 @@ def digest_of_file(data: bytes) -> bytes:
 
 def _entries_of(one: SplitSource, rules: LabelRules) -> Iterator[PictureEntry]:
     for listed in one.source.entries():
-        entry = listed if one.split is None else replace(listed, split=one.split)
-        if entry.reason is None:
-            try:
-                entry = replace(entry, label=rules.apply(entry.label))
-            except LabelError as error:
-                entry = replace(entry, reason=error.reason, detail=str(error))
-        yield entry
+        split = one.split or listed.split
+        if listed.reason is not None:
+            yield replace(listed, split=split)
+            continue
+        try:
+            yield PictureEntry(listed.name, split, rules.apply(listed.label))
+        except LabelError as error:
+            yield PictureEntry(listed.name, split, listed.label, error.reason, str(error))
 
 
 def _chunks(files: Iterator[tuple[bytes, bytes]], sent: list[list[bytes]]) -> Iterator[list[bytes]]:
     """Files for one task each; appends their digests to `sent`."""
     digests: list[bytes] = []
     chunk: list[bytes] = []
+    num_bytes = 0
     for digest, data in files:
-        if chunk and (len(chunk) == CHUNK_PICTURES or sum(map(len, chunk)) + len(data) > CHUNK_BYTES):
+        if chunk and (len(chunk) == CHUNK_PICTURES or num_bytes + len(data) > CHUNK_BYTES):
             sent.append(digests)
             yield chunk
-            digests, chunk = [], []
+            digests, chunk, num_bytes = [], [], 0
         digests.append(digest)
         chunk.append(data)
+        num_bytes += len(data)
     if chunk:
         sent.append(digests)
         yield chunk

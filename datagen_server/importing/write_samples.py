@@ -61,11 +61,13 @@ def _tasks(
 
 def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
     group: list[Piece] = []
+    num_bytes = 0
     for piece in pieces:
-        if group and sum(len(one.data) for one in group) + len(piece.data) > CHUNK_BYTES:
+        if group and num_bytes + len(piece.data) > CHUNK_BYTES:
             yield group
-            group = []
+            group, num_bytes = [], 0
         group.append(piece)
+        num_bytes += len(piece.data)
     yield group
 
 

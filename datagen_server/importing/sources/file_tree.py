@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -88,16 +88,17 @@ class Folder:
     def read(self, name: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
         """See `FileTree`."""
         fd = self.open(name)
-        with os.fdopen(fd, "rb", buffering=0) as file:
-            try:
-                return read_at_most(file.read, os.fstat(fd).st_size, max_bytes)
-            except OSError as error:
-                raise unreadable(error) from error
+        try:
+            return read_at_most(partial(os.read, fd), os.fstat(fd).st_size, max_bytes)
+        except OSError as error:
+            raise unreadable(error) from error
+        finally:
+            os.close(fd)
 
     def open(self, name: str) -> int:
         """See `FileTree`."""
         try:
-            return os.open(self._root / name, os.O_RDONLY | os.O_NONBLOCK)
+            return os.open(f"{self.origin}/{name}", os.O_RDONLY | os.O_NONBLOCK)
         except (OSError, ValueError) as error:
             raise unreadable(error) from error
 
