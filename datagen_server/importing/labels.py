@@ -21,7 +21,7 @@ class LabelError(UsageError):
 
     def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)
-        self.reason = reason
+        self.skip_reason = reason
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,7 +75,7 @@ def _entries_of(one: SplitSource, rules: LabelRules) -> Iterator[PictureEntry]:
         try:
             yield PictureEntry(listed.name, split, rules.apply(listed.label))
         except LabelError as error:
-            yield PictureEntry(listed.name, split, listed.label, error.reason, str(error))
+            yield PictureEntry(listed.name, split, listed.label, error.skip_reason, str(error))
 
 
 def _chunks(files: Iterator[tuple[bytes, bytes]], sent: list[list[bytes]]) -> Iterator[list[bytes]]:

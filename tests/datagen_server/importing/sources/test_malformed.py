@@ -54,7 +54,7 @@ def outcome(path: Path, hints: Hints | None = None) -> dict[str, int]:
                     LabelRules().apply(entry.label)
                     decode_picture(one.source.read(entry.name))
             except LabelError as error:
-                reason = error.reason
+                reason = error.skip_reason
             except PictureError as error:
                 reason = Reason(error.problem.value)
             counts[reason.value if reason else "good"] += 1
