@@ -6,6 +6,7 @@ To add a command: a function in `parsers` that adds its parser, and a module in 
 from collections.abc import Sequence
 from importlib import import_module
 
+from datagen_server.parsers.importing import add_import
 from datagen_server.parsers.samples import add_inspect, add_preview, add_spec
 from datagen_server.parsers.service import add_health, add_serve
 from datagen_server.parsers.shards import add_export, add_materialize, add_verify
@@ -27,6 +28,16 @@ def build_parser() -> CommandParser:
         description="Serves captchas that are a function of a seed, to trainers that keep their own position in it.",
     )
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=CommandParser)
-    for add in (add_serve, add_materialize, add_verify, add_preview, add_inspect, add_spec, add_export, add_health):
+    for add in (
+        add_serve,
+        add_import,
+        add_materialize,
+        add_verify,
+        add_preview,
+        add_inspect,
+        add_spec,
+        add_export,
+        add_health,
+    ):
         add(subcommands)
     return parser

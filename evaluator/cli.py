@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evaluator import predict
+from shared.client.wait_option import add_wait_option
 from shared.dataset.spec_options import add_font_option
 from shared.security.credentials import add_security_options
 from shared.system.command_line import CommandParser, positive
@@ -64,6 +65,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--json", action="store_true", help="print the figures as one JSON object")
     add_font_option(parser, "where they are not where they were in training")
+    add_wait_option(parser)
     add_security_options(parser)
     return parser
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluator.scores import Coverage, EvaluatedBatch, Figures, ScoreAccumulator
-from shared.dataset.field_types import shown
 from shared.dataset.spec import Dataset, DatasetSpec
+from shared.dataset.spec_difference import spec_differences
 from shared.errors import ForeignDataset, UsageError
 from shared.protocol.request import MAX_BATCH_BYTES, MAX_BATCH_SIZE, count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo
@@ -88,12 +88,7 @@ def check_same_dataset(checkpoint: Path, info: CheckpointInfo, dataset: Dataset)
     if info.fingerprint == dataset.fingerprint:
         return
     spec = info.dataset_spec()
-    trained, served = vars(spec), vars(dataset.spec)
-    differing = [
-        f"{name} {shown(trained[name])} (here {shown(served[name])})"
-        for name in trained
-        if trained[name] != served[name]
-    ]
+    differing = [f"{name} {trained} (here {served})" for name, trained, served in spec_differences(spec, dataset.spec)]
     if differing:
         problem = f"another data set: {', '.join(differing)}"
     else:

@@ -13,6 +13,7 @@ from evaluator.report.report import prepare_folder, write_report
 from evaluator.report.report_json import summary
 from evaluator.split_prediction import SplitPredictor
 from shared.client import DatasetClient, connect
+from shared.client.wait_option import retry_policy_of
 from shared.dataset.fonts import FontFiles
 from shared.dataset.spec import Dataset
 from shared.dataset.spec_options import RenderSpec
@@ -47,7 +48,8 @@ def _evaluate_all(options: argparse.Namespace) -> tuple[Evaluation, Path | None]
     set_device(options.device)
     if options.report is not None:
         prepare_folder(options.report)
-    with _service(options, newest) as access, connect(access.target, security=access.security) as client:
+    policy = retry_policy_of(options)
+    with _service(options, newest) as access, connect(access.target, policy, access.security) as client:
         check = check_same_dataset if options.datagen is None else check_dataset
         for checkpoint, info in infos.items():
             check(checkpoint, info, client.dataset)

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from evaluator.scores import EvaluatedBatch
 from shared.client import DatasetClient
-from shared.dataset.fit import Fit
 from shared.dataset.rank_slice import Remainder
 from shared.dataset.spec import DatasetSpec
 from shared.images.fit import fit_picture
@@ -68,7 +67,7 @@ class SplitPredictor:
         spec = self.predictor.dataset_spec
         if images.shape[1:] == spec.image_shape:
             return images
-        return np.stack([fit_picture(image, spec.width, spec.height, Fit()) for image in images])
+        return np.stack([fit_picture(image, spec.width, spec.height, self.predictor.fit) for image in images])
 
     def losses(self, logits: NDArray[np.float32], labels: NDArray[np.integer[Any]]) -> NDArray[np.float32]:
         """[n]: the CTC loss of served labels [n, max_length] under logits [frames, n, classes].

@@ -32,20 +32,23 @@ class ToySource:
         self.damage = DamageCounts()
         self._delay_s = delay_s
         self._pool = ThreadPoolExecutor(1, "toy")
-        self.reads: list[Future[Records]] = []
+        self.reads: list[int] = []
+        "Samples in each read that was asked for."
+        self.num_cancelled = 0
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> Future[Records]:
         """Starts computing."""
-        self.reads.append(self._pool.submit(self._compute, split, indices, codec))
-        return self.reads[-1]
+        self.reads.append(len(indices))
+        future = self._pool.submit(self._compute, split, indices, codec)
+        future.add_done_callback(self._count)
+        return future
 
     def close(self) -> None:
         """Ends the thread."""
         self._pool.shutdown(cancel_futures=True)
 
-    @property
-    def num_cancelled(self) -> int:
-        return sum(read.cancelled() for read in self.reads)
+    def _count(self, future: "Future[Records]") -> None:
+        self.num_cancelled += future.cancelled()
 
     def _compute(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> Records:
         time.sleep(self._delay_s)

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from shared.client import connect
+from shared.client.wait_option import add_wait_option, retry_policy_of
 from shared.dataset.spec_options import RenderSpec, add_spec_options, given_spec_options, spec_of
 from shared.errors import UsageError
 from shared.recogniser.checkpoint_info import find_checkpoint
@@ -125,6 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="print the summary as one JSON object")
     add_spec_options(parser)
     add_metrics_options(parser)
+    add_wait_option(parser)
     add_security_options(parser)
     return parser
 
@@ -172,10 +174,11 @@ def _service(
     options: argparse.Namespace, config: TrainerConfig, pages: PageOptions
 ) -> Iterator[tuple[Access, PageOptions]]:
     """Where to read from, and the options of the pages with the address of the service's own, as far as known."""
-    security = security_of(options, options.datagen)
+    security, retry_policy = security_of(options, options.datagen), retry_policy_of(options)
     if options.datagen is not None:
         if given := given_spec_options(options):
             raise UsageError(f"{', '.join(given)}: the service at --datagen says what its data set is; leave it out")
+        connect(options.datagen, retry_policy, security).close()
         yield Access(options.datagen, security), pages
         return
     render_spec = _render_spec(options, config)

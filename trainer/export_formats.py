@@ -10,7 +10,6 @@ from typing import Any
 
 import mindspore as ms
 
-from shared.dataset.fit import Fit
 from shared.errors import UsageError
 from shared.recogniser.checkpoint import load_weights
 from shared.recogniser.checkpoint_info import find_checkpoint, read_info
@@ -53,7 +52,7 @@ def export_onnx(path: Path, out: Path, device: Device) -> dict[str, Any]:
         width=spec.width,
         height=spec.height,
         max_length=dataset.max_length,
-        fit=Fit().to_mapping(),
+        fit=info.fit.to_mapping(),
         fingerprint=info.fingerprint,
         weights_digest=info.weights_digest,
     )

@@ -3,19 +3,16 @@
 import argparse
 import json
 import time
-from contextlib import AbstractContextManager
 from functools import partial
 
 from datagen_server.commands.open_source import counts_of, drawable_spec_of
+from datagen_server.commands.open_workers import open_workers
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import Materialized, materialize, part_of
-from datagen_server.workers.executors import Workers, dask_workers, process_workers
 from shared.dataset.spec import Dataset
-from shared.errors import UsageError
 from shared.protocol.codec import Codec
 from shared.system.command_line import progress
-from shared.system.cpu_limit import num_cores
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,7 +22,7 @@ def run(options: argparse.Namespace) -> int:
     dataset = Dataset(spec=spec, counts=counts_of(options.counts), fingerprint=fingerprint(spec, font_files))
     plan = Plan(dataset=dataset, codec=Codec(options.codec), shard_size=options.shard_size)
     part = part_of(plan, options.splits, options.shard_range)
-    workers = _workers(options)
+    workers = open_workers(options)
     started = time.monotonic()
     open_progress = partial(progress, "materialize", unit="samples")
     done = materialize(options.out, plan, part, lambda: workers, open_progress, font_files)
@@ -34,16 +31,6 @@ def run(options: argparse.Namespace) -> int:
     else:
         print(f"{options.out}: {_as_text(done, time.monotonic() - started)}")
     return 0
-
-
-def _workers(options: argparse.Namespace) -> AbstractContextManager[Workers]:
-    if options.executor == "dask":
-        if options.workers or not options.scheduler:
-            raise UsageError("--executor dask needs --scheduler ADDRESS, and has the workers that the scheduler has")
-        return dask_workers(options.scheduler)
-    if options.scheduler:
-        raise UsageError("--scheduler is for --executor dask")
-    return process_workers(options.workers or num_cores())
 
 
 def _as_json(done: Materialized, seconds: float) -> dict[str, object]:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from datagen_server.rendering.font_check import check_drawable
 from datagen_server.shards.manifest import MANIFEST_NAME
-from datagen_server.sources.ocr_lmdb_source import OcrLmdbSource, ocr_lmdb_splits
 from datagen_server.sources.rendered_source import RenderedSource
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.shard_source import ShardSource
@@ -18,6 +17,7 @@ from shared.dataset.spec_options import RenderSpec, check_no_spec_options, spec_
 from shared.errors import UsageError
 from shared.system.cpu_limit import num_cores
 
+_OCR_LMDB_NAME = "data.mdb"
 _LOG = logging.getLogger(__name__)
 
 
@@ -35,11 +35,14 @@ def open_source(options: argparse.Namespace, num_workers: int | None = None) -> 
 
 
 def open_stored(directory: Path, font_files: FontFiles = NO_FONTS) -> SampleSource:
-    """The source of a directory of shards, or of OCR LMDBs; raises `UsageError` when it is neither.
+    """The source of a directory of shards; raises `UsageError`, for an OCR LMDB with the command that makes shards.
 
     font_files: of the spec's fonts, to render damaged records again.
     """
-    return OcrLmdbSource(directory) if ocr_lmdb_splits(directory) else ShardSource(directory, font_files=font_files)
+    if not (directory / MANIFEST_NAME).exists() and _holds_ocr_lmdb(directory):
+        command = f"python -m datagen_server import {directory} --out shards"
+        raise UsageError(f"{directory} holds an OCR LMDB and no shards; make some of it: {command}")
+    return ShardSource(directory, font_files=font_files)
 
 
 def drawable_spec_of(options: argparse.Namespace) -> RenderSpec:
@@ -68,9 +71,13 @@ def _is_stored(options: argparse.Namespace) -> bool:
 
 def _holds_samples(directory: Path) -> bool:
     try:
-        return (directory / MANIFEST_NAME).is_file() or bool(ocr_lmdb_splits(directory))
+        return (directory / MANIFEST_NAME).is_file() or _holds_ocr_lmdb(directory)
     except OSError as error:  # A directory that cannot be read may hold samples.
         raise UsageError(f"cannot read {directory}: {error.strerror}") from error
+
+
+def _holds_ocr_lmdb(directory: Path) -> bool:
+    return any(True for depth in ("", "*/", "*/*/") for _ in directory.glob(f"{depth}{_OCR_LMDB_NAME}"))
 
 
 def _stored(options: argparse.Namespace) -> SampleSource:

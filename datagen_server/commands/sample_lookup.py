@@ -45,7 +45,7 @@ def look_up(
         spec = source.dataset.spec
         reads = [source.read(options.split, np.array(part, np.uint64), Codec.RAW) for part in parts]
         for part, read in zip(parts, reads, strict=True):
-            samples += samples_of(samples_message(part, read.result(), spec), Codec.RAW, spec)
+            samples += samples_of(samples_message(part, read.result(), source.dataset), Codec.RAW, spec)
             advance(len(part))
         return source.dataset, samples
 

@@ -10,6 +10,7 @@ from datagen_server.page.app import status_app
 from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.service.auth import ServerSecurity
 from datagen_server.service.logs import start_logging
+from datagen_server.service.memory_budget import check_memory
 from datagen_server.service.server import DatasetServer, serve_until_stopped
 from datagen_server.sources.sample_source import SampleSource
 from shared.page.page_server import PageServer
@@ -28,12 +29,14 @@ def run(options: argparse.Namespace) -> int:
     listen = ListenAddress.parse(options.listen, insecure=options.insecure or security.is_encrypted)
     listen.check()
     metrics_listen = _metrics_listen(options)
+    if options.memory is not None:
+        check_memory(options.memory)
     authentication = security.open()
     keep_freed_blocks()
     with RecentFaults() as faults, open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
-        server, page = DatasetServer(source, listen, options.max_streams, authentication), None
+        server, page = DatasetServer(source, listen, options.max_streams, authentication, options.memory), None
         if metrics_listen is not None:
             app = status_app(source, server.metrics, lambda: server.is_serving, faults)
             page = PageServer(app, metrics_listen)

@@ -2,20 +2,29 @@
 
 import argparse
 import json
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, closing
 from functools import partial
+from pathlib import Path
 
+from datagen_server.importing.origins import Originals
+from datagen_server.shards.manifest import Plan
 from datagen_server.shards.verify import Verified, verify
 from shared.dataset.fonts import FontFiles
+from shared.errors import UsageError
 from shared.system.command_line import progress
 
 
 def run(options: argparse.Namespace) -> int:
     """Prints every damaged record; 1 when damage remains."""
+    if options.sources and not options.repair:
+        raise UsageError("--source is for --repair: verifying reads the shards alone")
     verified = verify(
         options.directory,
         repair=options.repair,
         font_files=FontFiles.read(options.fonts),
         open_progress=partial(progress, "verify", unit="records"),
+        open_maker=partial(_open_originals, options.sources) if options.sources else None,
     )
     damage_left = verified.num_damaged - verified.num_repaired
     if options.json:
@@ -25,6 +34,10 @@ def run(options: argparse.Namespace) -> int:
             print(finding)
         print(f"{options.directory}: {_as_text(verified)}")
     return 1 if damage_left else 0
+
+
+def _open_originals(paths: Sequence[Path], directory: Path, plan: Plan) -> AbstractContextManager[Originals]:
+    return closing(Originals(directory, plan, paths))
 
 
 def _as_json(verified: Verified) -> dict[str, object]:

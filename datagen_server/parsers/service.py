@@ -1,6 +1,7 @@
 """`serve` and `health`."""
 
 import argparse
+import re
 from pathlib import Path
 
 from datagen_server.parsers.common import (
@@ -28,11 +29,11 @@ def add_serve(subcommands: Subcommands) -> None:
   python -m datagen_server serve --shards shards --metrics-listen 127.0.0.1:9464
   python -m datagen_server serve --shards shards --or-render
   python -m datagen_server serve --listen 0.0.0.0:50051 --tls-cert server.pem --tls-key server.key --token-file token
-  python -m datagen_server serve --listen 0.0.0.0:50051 --insecure""",
+  python -m datagen_server serve --listen 0.0.0.0:50051 --insecure
+  python -m datagen_server serve --listen unix:/run/captcha.sock --memory 512M""",
     )
-    parser.add_argument(
-        "--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, help="default %(default)s; port 0: any"
-    )
+    help_text = "or unix:PATH for this machine alone; default %(default)s; port 0: any"
+    parser.add_argument("--listen", metavar="HOST:PORT", default=DEFAULT_LISTEN, help=help_text)
     add_shards_option(parser)
     parser.add_argument("--or-render", action="store_true", help="render if --shards DIR holds no finished shards")
     add_spec_options(parser)
@@ -72,6 +73,16 @@ def _add_server_security_options(parser: CommandParser) -> None:
     group.add_argument("--insecure", action="store_true", help="listen off loopback in plain text")
     help_text = "open at once; more are refused; default %(default)s"
     group.add_argument("--max-streams", metavar="N", type=_num_streams, default=DEFAULT_MAX_STREAMS, help=help_text)
+    help_text = "of batches on their way, over all readers; those over it wait; default: half of what there is"
+    group.add_argument("--memory", metavar="SIZE", type=_size, help=help_text)
+
+
+def _size(text: str) -> int:
+    """Bytes of 512M or 2G."""
+    match = re.fullmatch(r"(\d{1,6})([MG])i?B?", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"must look like 512M or 2G, got {text!r}")
+    return int(match[1]) << {"M": 20, "G": 30}[match[2]]
 
 
 def _num_streams(text: str) -> int:

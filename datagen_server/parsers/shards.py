@@ -3,11 +3,14 @@
 import argparse
 from pathlib import Path
 
-from datagen_server.parsers.common import Subcommands, add_json_option, add_rendering_options
-from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
+from datagen_server.parsers.common import (
+    Subcommands,
+    add_executor_options,
+    add_json_option,
+    add_rendering_options,
+    add_storage_options,
+)
 from shared.dataset.spec_options import add_font_option, add_spec_options
-from shared.protocol.codec import Codec
-from shared.system.command_line import positive
 
 
 def add_materialize(subcommands: Subcommands) -> None:
@@ -28,25 +31,12 @@ half each on two hosts, then copied into one directory and joined:
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="where the shards go")
     add_spec_options(parser)
     add_rendering_options(parser)
-    parser.add_argument(
-        "--codec",
-        choices=[codec.value for codec in Codec],
-        default=DEFAULT_CODEC.value,
-        help="how images are stored, and travel; default %(default)s",
-    )
-    parser.add_argument(
-        "--shard-size",
-        metavar="N",
-        type=positive,
-        default=DEFAULT_SHARD_SIZE,
-        help="samples in a shard; default %(default)s",
-    )
+    add_storage_options(parser)
     parser.add_argument("--split", dest="splits", metavar="NAME", nargs="+", default=[], help="only these")
     parser.add_argument(
         "--shard-range", metavar="A:B", type=_range, help="only shards A to B-1 of these splits, counted from 0"
     )
-    parser.add_argument("--executor", choices=["process", "dask"], default="process", help="default %(default)s")
-    parser.add_argument("--scheduler", metavar="ADDRESS", help="of dask.distributed")
+    add_executor_options(parser)
     add_json_option(parser)
     parser.set_defaults(command="materialize")
 
@@ -59,11 +49,21 @@ def add_verify(subcommands: Subcommands) -> None:
         epilog="""examples:
   python -m datagen_server verify shards
   python -m datagen_server verify shards --repair --json
-  python -m datagen_server verify shards --repair --font A.ttf""",
+  python -m datagen_server verify shards --repair --font A.ttf
+  python -m datagen_server verify shards --repair --source pictures""",
     )
-    parser.add_argument("directory", metavar="DIR", type=Path, help="what materialize has written")
-    parser.add_argument("--repair", action="store_true", help="render damaged records again")
+    parser.add_argument("directory", metavar="DIR", type=Path, help="what materialize or import has written")
+    parser.add_argument("--repair", action="store_true", help="make damaged records again")
     add_font_option(parser, "to render damaged records again")
+    parser.add_argument(
+        "--source",
+        dest="sources",
+        metavar="SOURCE",
+        type=Path,
+        nargs="+",
+        default=[],
+        help="what import read; with --repair, damaged records are made from the pictures that have not changed",
+    )
     add_json_option(parser)
     parser.set_defaults(command="verify")
 
@@ -78,7 +78,7 @@ def add_export(subcommands: Subcommands) -> None:
   python -m datagen_server export --shards shards --format png --split test --out pictures""",
     )
     parser.add_argument("--shards", metavar="DIR", type=Path, required=True, help="what materialize has written")
-    parser.add_argument("--format", dest="layout", choices=["ocr-lmdb", "png"], required=True)
+    parser.add_argument("--format", dest="layout", choices=["ocr-lmdb", "png", "labels", "webdataset"], required=True)
     parser.add_argument("--out", metavar="DIR", type=Path, required=True, help="a directory that is not there yet")
     parser.add_argument("--split", dest="splits", metavar="NAME", nargs="+", default=[], help="only these")
     add_json_option(parser)

@@ -15,14 +15,14 @@ from typing import Any
 
 import grpc
 
-from datagen_server.service.call_metrics import request_id
-from datagen_server.service.logs import log_refusal
-from shared.errors import AccessDenied, UsageError, status_of
+from datagen_server.service.refusal import refuse
+from shared.errors import AccessDenied, UsageError
 from shared.security.certificates import CertifiedKey, read_authorities, read_certified_key
 from shared.security.file_watch import WatchedFiles
 from shared.security.tokens import HEADER, SCHEME, read_tokens
 
 _LOG = logging.getLogger(__name__)
+_OTHER_SCHEMES = "basic", "digest", "negotiate", "token"
 _HEALTH = "/grpc.health.v1.Health/"
 
 
@@ -99,15 +99,20 @@ class TokenCheck(grpc.ServerInterceptor):  # type: ignore[type-arg]
         return _refusal(AccessDenied(problem))
 
     def _problem(self, given: list[str | bytes]) -> str | None:
+        """In words that fit any client, in whatever language it is written."""
         if not given:
-            return "no token came; pass --token-file with the service's token"
-        value = given[0] if isinstance(given[0], str) else ""
-        digest = _digest(value.removeprefix(SCHEME))
-        # Every token is compared, so that the time this takes does not show which one matched.
-        matches = [hmac.compare_digest(digest, known) for known in self._digests.current()]
-        if len(given) == 1 and value.startswith(SCHEME) and any(matches):
-            return None
-        return "the token is not the service's; compare the two token files"
+            return f"this service wants a token: send the metadata {HEADER}: Bearer TOKEN (RFC 6750)"
+        if len(given) > 1:
+            return f"the token must come once, as {HEADER}; got it {len(given)} times"
+        scheme, _, token = str(given[0]).partition(" ")
+        if scheme.lower() != SCHEME.strip().lower():
+            # A token without its scheme would be in the log if it were quoted.
+            named = scheme if scheme.lower() in _OTHER_SCHEMES else "none"
+            return f"the token must come as {HEADER}: Bearer TOKEN (RFC 6750); the scheme that came is {named}"
+        digest = _digest(token.strip())
+        # All of them, whichever fits: how long this takes tells nothing.
+        fits = [hmac.compare_digest(digest, known) for known in self._digests.current()]
+        return None if any(fits) else "the token is not one of this service's"
 
 
 def _digest(token: str) -> bytes:
@@ -115,8 +120,4 @@ def _digest(token: str) -> bytes:
 
 
 def _refusal(error: AccessDenied) -> "grpc.RpcMethodHandler[Any, Any]":
-    def refuse(_: bytes, context: grpc.ServicerContext) -> bytes:
-        log_refusal(error, context.peer(), request_id(context))
-        context.abort(status_of(error), str(error))
-
-    return grpc.unary_unary_rpc_method_handler(refuse)
+    return grpc.unary_unary_rpc_method_handler(lambda _, context: refuse(error, context))

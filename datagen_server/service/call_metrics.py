@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import grpc
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from datagen_server.service.call_threads import keep_threads
 from shared.protocol.messages import REQUEST_ID_KEY, SERVICE
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -62,7 +63,8 @@ class CallCounter(grpc.ServerInterceptor):  # type: ignore[type-arg]
         if handler is None or service != SERVICE or method not in _TYPES:
             return handler
         if handler.unary_stream is not None:
-            return grpc.unary_stream_rpc_method_handler(self._stream(method, handler.unary_stream))
+            counted = self._stream(method, handler.unary_stream)
+            return grpc.unary_stream_rpc_method_handler(counted, response_serializer=handler.response_serializer)
         return handler.unary_unary and grpc.unary_unary_rpc_method_handler(self._unary(method, handler.unary_unary))
 
     def _unary(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
@@ -74,18 +76,18 @@ class CallCounter(grpc.ServerInterceptor):  # type: ignore[type-arg]
                 sent.inc()
                 return answer
 
-        return counted
+        return keep_threads(behaviour, counted)
 
     def _stream(self, method: str, behaviour: Callable[..., Any]) -> Callable[..., Any]:
         sent = self._sent.labels(*_labels(method))
 
-        def counted(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        def counted(request: bytes, context: grpc.ServicerContext) -> Iterator[Any]:
             with self._call(method, context):
                 for message in behaviour(request, context):
                     yield message
                     sent.inc()
 
-        return counted
+        return keep_threads(behaviour, counted)
 
     @contextmanager
     def _call(self, method: str, context: Any) -> Iterator[None]:

@@ -17,7 +17,7 @@ class FinishedStream:
     peer: str
     num_images: int
     end: str
-    "Why: done, cancelled by its reader, or the status it ended with."
+    "Why, as the log says it: done, cancelled by its reader, or the status it ended with."
     ended_s: float
     "A `perf_counter()`."
     lasted_s: float

@@ -6,7 +6,7 @@ own log has the same request id, so that both can be compared. gRPC metadata is 
 
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
@@ -39,9 +39,9 @@ def log_refusal(error: StreamingError, peer: str, request_id: str) -> None:
 
 
 @contextmanager
-def logged(meter: StreamMeter) -> Iterator[None]:
-    """One line when a stream opens and one when it closes."""
-    request, end = meter.request, "cancelled by its reader"
+def logged(meter: StreamMeter, is_draining: Callable[[], bool]) -> Iterator[None]:
+    """One line when a stream opens and one when it closes; a stream that a drain cuts off is told apart."""
+    request, end = meter.request, ""
     steps = request.steps
     what = f"{request.split} epoch {request.epoch} rank {request.rank}/{request.ranks} for {meter.peer}"
     what += f", request {meter.request_id},"
@@ -49,11 +49,16 @@ def logged(meter: StreamMeter) -> Iterator[None]:
     _LOG.info("stream of %s opened: steps %d to %d, %s", what, steps.start, steps.stop, codec, extra=_facts(meter))
     try:
         yield
-        end = "done" if meter.next_step == steps.stop else end
+        if meter.next_step == steps.stop:
+            end = "done"
     except StreamingError as error:
         end = f"ended with {status_of(error).name}"
         raise
     finally:
+        if not end:
+            cut_off = "cut off as this server drained: its reader had stalled"
+            end = meter.ended_for or (cut_off if is_draining() else "cancelled by its reader")
+        meter.ended_for = end
         now = perf_counter()
         waits, seconds = meter.waits(now), now - meter.opened_s
         spent = f"{seconds:.1f} s, {waits.service_s:.1f} waiting for samples, {waits.reader_s:.1f} for its reader"

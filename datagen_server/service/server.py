@@ -16,12 +16,15 @@ from types import FrameType, TracebackType
 from typing import Self
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2
 
 from datagen_server.service.auth import Authentication, ServerSecurity
 from datagen_server.service.call_metrics import CallCounter
+from datagen_server.service.memory_budget import MemoryBudget, default_memory
+from datagen_server.service.memory_monitor import MemoryMonitor
 from datagen_server.service.servicer import DatasetServicer
 from datagen_server.service.settings import DEFAULT_MAX_STREAMS
+from datagen_server.service.standard_services import health_handler, reflection_handlers
 from datagen_server.service.stream_metrics import ServiceMetrics
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.timed_source import TimedSource
@@ -31,7 +34,10 @@ from shared.system.listen_address import ListenAddress
 
 _LOG = logging.getLogger(__name__)
 _SPARE_THREADS = 8
-_SPARE_CALLS = 64
+_QUICK_THREADS = 4
+_SPARE_CONNECTIONS = 64
+# The last resort against a flood of calls: beyond, gRPC refuses all alike.
+_SPARE_CALLS = 4096
 _GRACE_S = 5.0
 
 _OPTIONS = (
@@ -44,8 +50,8 @@ _OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 20_000),
     ("grpc.keepalive_permit_without_calls", 1),
-    # The largest valid request has the indices of 256 samples.
-    ("grpc.max_receive_message_length", 64 << 10),
+    # A request of more than 64 KiB is refused with words of ours, and one that is larger still by gRPC unread.
+    ("grpc.max_receive_message_length", 1 << 20),
     ("grpc.max_metadata_size", 8 << 10),
     ("grpc.absolute_max_metadata_size", 16 << 10),
     # Clients that connect and then send nothing.
@@ -66,29 +72,34 @@ class DatasetServer:
         listen: ListenAddress,
         max_streams: int = DEFAULT_MAX_STREAMS,
         authentication: Authentication | None = None,
+        memory: int | None = None,
     ) -> None:
+        """memory: bytes that all calls together may hold; None: `default_memory`."""
         listen.check()
         authentication = authentication or ServerSecurity().open()
         self.is_serving = False
         "Whether it takes requests: False before it has started, and once it drains."
         self.metrics = ServiceMetrics(source)
         timed = TimedSource(source, self.metrics.registry)
-        self._servicer = DatasetServicer(timed, self.metrics, max_streams)
+        self._budget = MemoryBudget(default_memory() if memory is None else memory)
+        self._monitor = MemoryMonitor(self._budget, self.metrics)
+        self._servicer = DatasetServicer(timed, self.metrics, self._budget, max_streams)
         self._health = health.HealthServicer(experimental_non_blocking=True)
+        quick = futures.ThreadPoolExecutor(_QUICK_THREADS, "quick")
         self._server = grpc.server(
-            futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "call"),
-            handlers=[self._servicer.handler()],
+            futures.ThreadPoolExecutor(max_streams + _SPARE_THREADS, "stream"),
+            handlers=[self._servicer.handler(quick), health_handler(self._health, quick), *reflection_handlers()],
             interceptors=[CallCounter(self.metrics.registry), *authentication.checks],
             options=[*_OPTIONS, _max_connections(max_streams)],
             maximum_concurrent_rpcs=max_streams + _SPARE_CALLS,
         )
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         port = self._server.add_secure_port(str(listen), authentication.credentials)
-        self.listen = ListenAddress(listen.host, port)
+        self.listen = listen if listen.is_unix else ListenAddress(listen.host, port)
         "Where it listens, with the real port."
 
     def __enter__(self) -> Self:
         self._server.start()
+        self._monitor.start()
         for name in ("", SERVICE):
             self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         self.is_serving = True
@@ -99,18 +110,29 @@ class DatasetServer:
     ) -> None:
         self.drain()
 
+    @property
+    def held_memory(self) -> int:
+        """Bytes that its calls hold of the memory budget."""
+        return self._budget.held
+
+    @property
+    def num_waiting(self) -> int:
+        """Calls that wait for memory."""
+        return len(self._budget.waiting_since())
+
     def drain(self, grace_s: float = _GRACE_S) -> None:
         """Ends all streams and refuses new calls; returns when the last call has ended."""
         self.is_serving = False
         self._health.enter_graceful_shutdown()
         self._servicer.drain()
         self._server.stop(grace_s).wait()
+        self._monitor.stop()
 
 
 def _max_connections(max_streams: int) -> tuple[str, int]:
     # Further connections are closed at once. A limit on the calls of one connection would end them with RST_STREAM, a
     # code without a message; `maximum_concurrent_rpcs` refuses too many calls with a status.
-    return "grpc.max_allowed_incoming_connections", max_streams * _CONNECTIONS_PER_STREAM + _SPARE_CALLS
+    return "grpc.max_allowed_incoming_connections", max_streams * _CONNECTIONS_PER_STREAM + _SPARE_CONNECTIONS
 
 
 def serve_until_stopped(

@@ -12,7 +12,7 @@ To add a figure: count it in `StreamMeter` without a lock, add it up in `Totals`
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from time import perf_counter
@@ -24,7 +24,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from datagen_server.service.finished_streams import FinishedStream, FinishedStreams
 from datagen_server.sources.sample_source import DamageCounts, SampleSource
 from shared import VERSION
-from shared.errors import StreamingError, status_of
 from shared.protocol.request import StreamRequest
 
 Who = Literal["service", "reader"]
@@ -65,6 +64,10 @@ class StreamMeter:
         self.next_step = request.first_step
         self.num_batches = self.num_bytes = 0
         self.opened_s = perf_counter()
+        self.cancel: Callable[[], object] = lambda: None
+        "Ends the call."
+        self.ended_for = ""
+        "Why it ended; empty while it is open."
         # (waiting for the reader, since when, seconds of the service, seconds of the reader): replaced as one value.
         self._waits = False, self.opened_s, 0.0, 0.0
         # (when, batches, seconds of the service, seconds of the reader), and the one before.
@@ -87,6 +90,11 @@ class StreamMeter:
         self.num_bytes += num_bytes
         if now - self._mark[0] > _MARK_EVERY_S:
             self._last_mark, self._mark = self._mark, (now, self.num_batches, service_s, reader_s)
+
+    def end(self, reason: str) -> None:
+        """Ends the call, which may be blocked; its reader sees CANCELLED. By any thread."""
+        self.ended_for = reason
+        self.cancel()
 
     def waits(self, now: float) -> Waits:
         """Up to `now`, a `perf_counter()` read before this call: so later calls never return less than earlier ones."""
@@ -159,25 +167,19 @@ class ServiceMetrics:
     @contextmanager
     def stream(self, request: StreamRequest, peer: str, request_id: str) -> Iterator[StreamMeter]:
         """Counts a stream for as long as it is open."""
-        meter, end = StreamMeter(request, peer, request_id), "cancelled by its reader"
+        meter = StreamMeter(request, peer, request_id)
         with self._lock:
             self._open[id(meter)] = meter
         try:
             yield meter
-            end = "done" if meter.next_step == request.steps.stop else end
-        except StreamingError as error:
-            end = status_of(error).name
-            raise
         finally:
-            self._close(meter, end)
-
-    def _close(self, meter: StreamMeter, end: str) -> None:
-        now = perf_counter()
-        with self._lock:
-            del self._open[id(meter)]
-            self._closed.setdefault(meter.labels, Totals()).add(meter, now)
-        lasted_s = now - meter.opened_s
-        self.finished.add(FinishedStream(meter.request, meter.peer, meter.num_images, end, now, lasted_s))
+            now = perf_counter()
+            with self._lock:
+                del self._open[id(meter)]
+                self._closed.setdefault(meter.labels, Totals()).add(meter, now)
+            self.finished.add(
+                FinishedStream(request, peer, meter.num_images, meter.ended_for, now, now - meter.opened_s)
+            )
 
     def totals(self) -> dict[tuple[str, str], Totals]:
         """The sums over all streams so far, by split and rank label."""

@@ -15,12 +15,15 @@ from shared.protocol.codec import Codec
 from shared.protocol.messages import request_of, requested_codec
 from shared.protocol.request import StreamRequest, check_indices, count_of, max_samples
 
+MAX_REQUEST_BYTES = 64 << 10
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 _T = TypeVar("_T")
 
 
 def parse(from_string: Callable[[bytes], _T], data: bytes) -> _T:
-    """The request in `data`; raises `InvalidRequest` when the bytes are no such message."""
+    """The request in `data`; raises `InvalidRequest` when the bytes are no such message, or too many for any."""
+    if len(data) > MAX_REQUEST_BYTES:
+        raise InvalidRequest("request", f"must have at most {MAX_REQUEST_BYTES} bytes, got {len(data)}")
     try:
         return from_string(data)
     except DecodeError as error:
@@ -36,7 +39,7 @@ def stream_request(message: pb.StreamBatchesRequest, dataset: Dataset, codecs: t
     count = count_of(dataset, message.split)
     if message.split_count not in (0, count):
         problem = f"split_count must be {count} for split {message.split}, got {message.split_count}"
-        raise ForeignDataset(f"{problem}; connect again to learn the sizes")
+        raise ForeignDataset(f"{problem}; connect again to learn the sizes", "split_count")
     return request_of(message, dataset, codecs)
 
 
@@ -57,4 +60,4 @@ def _check_fingerprint(asked: str, own: str) -> None:
         raise InvalidRequest("fingerprint", f"must be 64 hex digits or empty, got {len(asked)} characters")
     if asked not in ("", own):
         problem = f"fingerprint must be {own[:16]}... as of this data set, got {asked[:16]}..."
-        raise ForeignDataset(f"{problem}; the pixels would be others")
+        raise ForeignDataset(f"{problem}; the pixels would be others", "fingerprint")

@@ -36,6 +36,8 @@ class Healer:
 
         Computed at the first damage, because it renders probe samples.
         """
+        if self._dataset.spec.is_imported:
+            return "it is an imported picture, `verify --repair --source SOURCE` makes it again from the original"
         try:
             own = fingerprint(self._dataset.spec, self._font_files)
         except UsageError as error:

@@ -15,6 +15,7 @@ The layout is that of LMDB 0.9 (`lmdb.open(..., lib_version=0)`) on a little-end
 import os
 import struct
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from shared.errors import DataLoss
@@ -72,6 +73,10 @@ class Tree:
         entries = () if page is None else (self._entry(page, pointer) for pointer in _pointers(page))
         return [entry for entry in entries if entry is not None]
 
+    def walk(self) -> "Walk":
+        """All entries, in the order of their keys."""
+        return Walk(self)
+
     def _meta(self, number: int, page_size: int) -> tuple[int, int, int] | None:
         data = self._read(number * page_size, _META.size)
         if len(data) < _META.size:
@@ -124,6 +129,35 @@ class Tree:
             raise DataLoss(f"cannot read the file at byte {offset}: {error.strerror}") from error
 
 
+class Walk:
+    """One way through all pages of a tree. Damaged ones are passed over and counted."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.num_damaged = 0
+        self._tree = tree
+
+    def entries(self) -> Iterator[Entry]:
+        """In the order of the keys; `num_damaged` is complete after the last."""
+        tree, seen = self._tree, set[int]()
+        pages = [] if tree._root == _NO_PAGE else [tree._root]
+        while pages:
+            number = pages.pop()
+            try:
+                page, flags = tree._page(number)
+            except DataLoss:
+                self.num_damaged += 1
+                continue
+            if number in seen:  # A tree has no way back, a damaged one may.
+                self.num_damaged += 1
+                continue
+            seen.add(number)
+            pointers = _pointers(page)
+            if flags == _BRANCH:
+                pages += [_child_at(page, pointer) for pointer in reversed(pointers)]
+            else:
+                yield from (entry for pointer in pointers if (entry := tree._entry(page, pointer)))
+
+
 def _pointers(page: bytes) -> tuple[int, ...]:
     lower = _PAGE.unpack_from(page)[3]
     return struct.unpack_from(f"<{(lower - _PAGE_HEADER_BYTES) // 2}H", page, _PAGE_HEADER_BYTES)
@@ -145,5 +179,9 @@ def _child(page: bytes, key: bytes) -> int:
     """The page below which `key` is; the first child has no key of its own and takes all up to the second."""
     pointers = _pointers(page)
     place = bisect_right(pointers, key, lo=1, key=lambda pointer: _key(page, pointer))
-    low, high, flags, _ = _node(page, pointers[place - 1])
+    return _child_at(page, pointers[place - 1])
+
+
+def _child_at(page: bytes, pointer: int) -> int:
+    low, high, flags, _ = _node(page, pointer)
     return flags << 32 | high << 16 | low

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from shared.dataset.canonical_json import canonical_json
 from shared.dataset.spec import Dataset, DatasetSpec
+from shared.dataset.spec_difference import spec_differences
 from shared.errors import DataLoss, UsageError
 from shared.protocol.codec import Codec
 from shared.system.atomic_file import write_atomic, write_error
@@ -117,11 +118,12 @@ class Plan:
 
     def difference(self, other: "Plan") -> str:
         """The first field in which `other` differs, as 'name theirs, not ours'; empty when they are equal."""
-        ours, theirs = _fields(self), _fields(other)
-        for name in sorted(ours.keys() | theirs.keys(), key=[*ours, *theirs].index):
-            our_value, their_value = ours.get(name, "unset"), theirs.get(name, "unset")
-            if our_value != their_value:
-                return f"{name} {their_value}, not {our_value}"
+        for name, their_value, our_value in spec_differences(other.dataset.spec, self.dataset.spec):
+            return f"{name} {their_value}, not {our_value}"
+        ours, theirs = self.to_mapping(), other.to_mapping()
+        for name, our_value in ours.items():
+            if our_value != theirs[name]:
+                return f"{name} {_text(theirs[name])}, not {_text(our_value)}"
         return ""
 
 
@@ -176,11 +178,8 @@ class Manifest:
             raise _damaged(path) from error
 
 
-def _fields(plan: Plan) -> dict[str, str]:
-    """Every field of the plan and of its spec as text: strings as they are, everything else as canonical JSON."""
-    mapping = plan.to_mapping()
-    fields = {**mapping.pop("spec"), **mapping}
-    return {name: value if isinstance(value, str) else canonical_json(value) for name, value in fields.items()}
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
 
 
 def _to_mapping(stored: StoredShard) -> dict[str, Any]:

@@ -7,10 +7,11 @@ filled.
 """
 
 import os
-from collections.abc import Callable, Collection, Generator, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
@@ -28,6 +29,8 @@ from shared.system.directory_lock import lock_directory, make_directory
 Found = dict[Shard, tuple[StoredShard, int]]
 OpenProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 "Called with the total; gives the function to call with each amount done."
+OpenRecords = Callable[[Sequence[Shard]], AbstractContextManager[Iterator[Rendered]]]
+"Called with the shards to be written; gives their records in order, those of one transaction at a time."
 
 
 @dataclass(frozen=True)
@@ -81,32 +84,49 @@ def materialize(
     """
     make_directory(directory)
     with lock_directory(directory):
-        if done := _complete(directory, plan):
-            return done
-        found = survey(directory, plan)
-        num_kept, todo = len(found), [shard for shard in part if shard not in found]
-        num_samples = sum(shard.count for shard in todo)
-        if todo:
-            with open_workers() as workers, open_progress(num_samples) as advance:
-                found |= _make(
-                    directory, plan, todo, workers.map(render_chunk, _chunks(plan, todo, font_files)), advance
-                )
-        digest = write_manifest(directory, plan, found) if len(found) == len(plan.shards) else ""
+        return write_shards(directory, plan, part, partial(_rendering, plan, open_workers, font_files), open_progress)
+
+
+def write_shards(
+    directory: Path,
+    plan: Plan,
+    part: Sequence[Shard],
+    open_records: OpenRecords,
+    open_progress: OpenProgress = quiet,
+    *,
+    beside: Collection[str] = (),
+) -> Materialized:
+    """What `materialize` does, with records from anywhere, in a directory that the caller has locked.
+
+    beside: names of other files that may lie there.
+    """
+    if done := _complete(directory, plan):
+        return done
+    found = survey(directory, plan, beside)
+    num_kept, todo = len(found), [shard for shard in part if shard not in found]
+    num_samples = sum(shard.count for shard in todo)
+    if todo:
+        with open_records(todo) as records, open_progress(num_samples) as advance:
+            found |= _write(directory, plan, todo, records, advance)
+    digest = write_manifest(directory, plan, found) if len(found) == len(plan.shards) else ""
     return Materialized(digest, len(todo), num_kept, len(plan.shards) - len(found), num_samples)
 
 
-def survey(directory: Path, plan: Plan) -> Found:
-    """The finished shards; removes what killed runs left. Raises `UsageError` when `directory` holds something else."""
+def survey(directory: Path, plan: Plan, beside: Collection[str] = ()) -> Found:
+    """The finished shards; removes what killed runs left. Raises `UsageError` when `directory` holds something else.
+
+    beside: names of files that belong there too.
+    """
     names = sorted(os.listdir(directory))
     ours = {shard.file for shard in plan.shards}
     for name in names:
         if name.endswith(SHARD_SUFFIX):
             _check_same_plan(directory, name, plan)
-    strange = [name for name in names if not name.startswith(".") and name not in (*ours, "lost+found")]
+    strange = [name for name in names if not name.startswith(".") and name not in (*ours, *beside, "lost+found")]
     if strange and not ours & set(names):
         problem = f"{directory} holds {strange[0]}, which is no part of a set of shards"
         raise UsageError(f"{problem}; name an empty directory")
-    remove_partial_files(directory, {MANIFEST_NAME, *ours}.__contains__)
+    remove_partial_files(directory, {MANIFEST_NAME, *ours, *beside}.__contains__)
     entries = ((shard, finished(directory, plan, shard)) for shard in plan.shards)
     return {shard: entry for shard, entry in entries if entry}
 
@@ -144,16 +164,27 @@ def _another(directory: Path, difference: str) -> str:
     return f"{directory} holds shards of another data set ({difference}); name another directory"
 
 
-def _make(
-    directory: Path, plan: Plan, todo: Sequence[Shard], rendering: Generator[Rendered], advance: Callable[[int], None]
+@contextmanager
+def _rendering(
+    plan: Plan,
+    open_workers: Callable[[], AbstractContextManager[Workers]],
+    font_files: FontFiles,
+    todo: Sequence[Shard],
+) -> Iterator[Iterator[Rendered]]:
+    with open_workers() as workers, closing(workers.map(render_chunk, _chunks(plan, todo, font_files))) as rendered:
+        yield rendered
+
+
+def _write(
+    directory: Path, plan: Plan, todo: Sequence[Shard], records: Iterator[Rendered], advance: Callable[[int], None]
 ) -> Found:
     finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
     last: Future[StoredShard] | None = None
-    with closing(rendering) as rendered, ThreadPoolExecutor(1) as finisher:
+    with ThreadPoolExecutor(1) as finisher:
         for shard in todo:
             writer = ShardWriter(directory, plan, shard)
             try:
-                digest = _fill(writer, shard, rendered, advance)
+                digest = _fill(writer, shard, records, advance)
                 if last:
                     last.result()
             except BaseException:

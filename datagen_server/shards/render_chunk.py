@@ -8,6 +8,7 @@ Pillow would otherwise add other pixels to the set.
 """
 
 import platform
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -50,6 +51,20 @@ def chunk_of(plan: Plan, split: str, indices: range, font_files: FontFiles = NO_
     return Chunk(plan.dataset.spec, plan.dataset.fingerprint, plan.codec, split, indices, font_files)
 
 
+EncodedSample = tuple[int, str, NDArray[np.uint8], bytes]
+"Index, text, uint8 [height, width, 3], and the same encoded."
+
+
+@dataclass(frozen=True)
+class RecordTarget:
+    """The data set and split that records belong to, and their codec."""
+
+    spec: DatasetSpec
+    fingerprint: str
+    codec: Codec
+    split: str
+
+
 @dataclass(frozen=True)
 class Rendered:
     """A chunk's records, in the order of its indices, and the sum of its samples' digests."""
@@ -68,21 +83,31 @@ class Rendered:
 
 def render_chunk(chunk: Chunk) -> Rendered:
     """What a worker does. Raises `ForeignDataset` when this renderer draws other pixels than it should."""
-    spec, codec = chunk.spec, chunk.codec
-    renderer, layout = _renderer(spec, chunk.fingerprint, chunk.font_files), layout_of(spec)
-    key = record_key(chunk.fingerprint, chunk.split)
+    renderer = _renderer(chunk.spec, chunk.fingerprint, chunk.font_files)
+
+    def samples() -> Iterator[EncodedSample]:
+        for index in chunk.indices:
+            image, text = renderer.render(chunk.split, index)
+            yield index, text, image, encode(image, chunk.codec)
+
+    target = RecordTarget(chunk.spec, chunk.fingerprint, chunk.codec, chunk.split)
+    return pack_records(target, samples(), len(chunk.indices))
+
+
+def pack_records(target: RecordTarget, samples: Iterable[EncodedSample], count: int) -> Rendered:
+    """The records of `count` samples."""
+    spec, codec = target.spec, target.codec
+    layout, key = layout_of(spec), record_key(target.fingerprint, target.split)
     # One block, filled image by image: keeping the images and joining them costs four times the page faults.
-    joined = np.empty(len(chunk.indices) * (layout.header_bytes + max_payload_bytes(spec)), np.uint8)
+    joined = np.empty(count * (layout.header_bytes + max_payload_bytes(spec)), np.uint8)
     view, ends, digest = joined.data, [0], 0
-    for index in chunk.indices:
-        image, text = renderer.render(chunk.split, index)
+    for index, text, image, payload in samples:
         label = layout.stored(label_of(text, spec.alphabet, spec.max_length))
-        payload = encode(image, codec)
         header = layout.header(key, index, codec, label, payload)
         body, end = ends[-1] + len(header), ends[-1] + len(header) + len(payload)
         view[ends[-1] : body], view[body:end] = header, payload
         ends.append(end)
-        digest += sample_digest(chunk.split, index, label, image)
+        digest += sample_digest(target.split, index, label, image)
     return Rendered(joined[: ends[-1]], tuple(ends), digest % DIGEST_MODULUS)
 
 

@@ -1,36 +1,55 @@
-"""Rewrites a damaged shard: its intact records as they are, the damaged ones rendered again."""
+"""Rewrites a damaged shard: its intact records as they are, the damaged ones made again."""
 
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS
 from datagen_server.shards.record_scan import ScanResult
-from datagen_server.shards.render_chunk import chunk_of, render_chunk
+from datagen_server.shards.render_chunk import Rendered, chunk_of, render_chunk
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from shared.dataset.fonts import NO_FONTS, FontFiles
+from shared.errors import DataLoss
+
+
+class RecordMaker(Protocol):
+    """Makes damaged records again, the same to the last byte."""
+
+    def record(self, shard: Shard, index: int) -> Rendered:
+        """One record; raises `DataLoss` saying why it cannot be had."""
+        ...
+
+
+class RecordRenderer:
+    """Makes the records of rendered samples."""
+
+    def __init__(self, plan: Plan, font_files: FontFiles = NO_FONTS) -> None:
+        self._plan, self._font_files = plan, font_files
+
+    def record(self, shard: Shard, index: int) -> Rendered:
+        """See `RecordMaker`; raises `UsageError` for a missing font."""
+        if self._plan.dataset.spec.is_imported:
+            raise DataLoss("imported pictures cannot be rendered; name what they were imported from with --source")
+        if not self._can_render:
+            raise DataLoss("this renderer draws other pixels; restore the file from a copy")
+        return render_chunk(chunk_of(self._plan, shard.split, range(index, index + 1), self._font_files))
+
+    @cached_property
+    def _can_render(self) -> bool:
+        return fingerprint(self._plan.dataset.spec, self._font_files) == self._plan.dataset.fingerprint
 
 
 class Repair:
     """Repairs the shards of one directory."""
 
-    def __init__(self, directory: Path, plan: Plan, font_files: FontFiles = NO_FONTS) -> None:
-        self._directory, self._plan, self._font_files = directory, plan, font_files
+    def __init__(self, directory: Path, plan: Plan, maker: RecordMaker) -> None:
+        self._directory, self._plan, self._maker = directory, plan, maker
 
-    @cached_property
-    def can_render(self) -> bool:
-        """Whether this renderer draws the very pixels of the shards; raises `UsageError` for a missing font."""
-        dataset = self._plan.dataset
-        if dataset.spec.is_imported:
-            return False
-        return fingerprint(dataset.spec, self._font_files) == dataset.fingerprint
-
-    def rewrite(self, shard: Shard, result: ScanResult) -> tuple[StoredShard, int] | None:
-        """The repaired shard and the digest of its samples; None when records are lost and cannot be rendered."""
-        if result.damaged and not self.can_render:
-            return None
+    def rewrite(self, shard: Shard, result: ScanResult) -> tuple[StoredShard, int]:
+        """The repaired shard and the digest of its samples; raises `DataLoss` when a record cannot be made again."""
         writer = ShardWriter(self._directory, self._plan, shard)
         try:
             digest = self._fill(writer, shard, result)
@@ -50,8 +69,8 @@ class Repair:
                 if record is not None:
                     records.append(record)
                     continue
-                rendered = render_chunk(chunk_of(self._plan, shard.split, range(index, index + 1), self._font_files))
-                records += rendered.records
-                digest += rendered.digest
+                made = self._maker.record(shard, index)
+                records += made.records
+                digest += made.digest
             writer.append(records)
         return digest % DIGEST_MODULUS

@@ -10,6 +10,7 @@ another file of the same samples, and then the manifest is brought up to date.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
 from datagen_server.shards.materialize import Found, OpenProgress, quiet, write_manifest
 from datagen_server.shards.record_scan import ScanResult, scan
-from datagen_server.shards.repair import Repair
+from datagen_server.shards.repair import RecordMaker, RecordRenderer, Repair
 from datagen_server.shards.shard_file import read_description
 from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.errors import DataLoss, StreamingError, UsageError
@@ -26,6 +27,8 @@ from shared.system.directory_lock import lock_directory
 
 _MAX_THREADS = 8
 _NAMES_SHOWN = 3
+
+OpenMaker = Callable[[Path, Plan], AbstractContextManager[RecordMaker]]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,8 @@ class Finding:
     indices: tuple[int, ...]
     "Of the records that are damaged or missing; empty when only bytes outside of all records have changed."
     repaired: bool
+    reason: str = ""
+    "Why it could not be repaired; empty if it was, or nobody tried."
 
     @property
     def count(self) -> int:
@@ -45,7 +50,8 @@ class Finding:
     def __str__(self) -> str:
         records = f"records {_ranges(self.indices)} of {self.shard.split}"
         what = records if self.indices else "bytes outside of all records"
-        return f"{self.shard.file}: {what}: {'repaired' if self.repaired else 'damaged'}"
+        outcome = "repaired" if self.repaired else f"damaged ({self.reason})" if self.reason else "damaged"
+        return f"{self.shard.file}: {what}: {outcome}"
 
 
 @dataclass(frozen=True)
@@ -77,13 +83,20 @@ def verify(
     repair: bool = False,
     font_files: FontFiles = NO_FONTS,
     open_progress: OpenProgress = quiet,
+    open_maker: OpenMaker | None = None,
 ) -> Verified:
-    """Reads everything once. Raises `UsageError` when there are no shards, `StreamingError` while some are missing."""
+    """Reads everything once. Raises `UsageError` when there are no shards, `StreamingError` while some are missing.
+
+    open_maker: what makes damaged records again; None: the renderer.
+    """
     with lock_directory(directory):
         manifest = _manifest(directory, repair)
         plan = manifest.plan if manifest else _plan_of_parts(directory)
-        with open_progress(sum(shard.count for shard in plan.shards)) as advance:
-            repairer = Repair(directory, plan, font_files) if repair else None
+        renderer = RecordRenderer(plan, font_files)
+        with ExitStack() as stack:
+            maker = stack.enter_context(open_maker(directory, plan)) if open_maker else renderer
+            advance = stack.enter_context(open_progress(sum(shard.count for shard in plan.shards)))
+            repairer = Repair(directory, plan, maker) if repair else None
             found, findings = _scan_all(directory, plan, manifest, repairer, advance)
         digest = ""
         if len(found) == len(plan.shards):
@@ -104,12 +117,22 @@ def _scan_all(
         for shard, result in zip(plan.shards, results, strict=True):
             finished = _finished(result, listed.get(shard))
             if not finished:
-                finished = repair.rewrite(shard, result) if repair else None
-                findings.append(Finding(shard, result.damaged, repaired=finished is not None))
+                finished, reason = _repaired(repair, shard, result)
+                findings.append(Finding(shard, result.damaged, repaired=finished is not None, reason=reason))
             if finished:
                 found[shard] = finished
             advance(shard.count)
     return found, findings
+
+
+def _repaired(repair: Repair | None, shard: Shard, result: ScanResult) -> tuple[tuple[StoredShard, int] | None, str]:
+    """The repaired shard, or why it is none."""
+    if repair is None:
+        return None, ""
+    try:
+        return repair.rewrite(shard, result), ""
+    except DataLoss as error:
+        return None, str(error)
 
 
 def _finished(result: ScanResult, listed: StoredShard | None) -> tuple[StoredShard, int] | None:

@@ -1,6 +1,6 @@
-"""The executors that `materialize` can use: processes on this machine, or the workers of a dask.distributed scheduler.
+"""The executors of `materialize` and `import`: processes on this machine, or a dask.distributed scheduler's workers.
 
-To add one: a context manager here that yields `Workers`, and its name in `datagen_server/commands/materialize.py`.
+To add one: a context manager here that yields `Workers`, and its name in `datagen_server/commands/open_workers.py`.
 """
 
 from collections import deque

@@ -15,11 +15,13 @@ import pickle
 import socket
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import accumulate, count, pairwise
 from multiprocessing.connection import Connection
+from queue import SimpleQueue
 from typing import Any
 
 _SLOT_BYTES = 8 << 20  # Uses memory only where it is written to. A result that does not fit is sent.
@@ -86,11 +88,26 @@ def _start(connection: int, shared_buffer: int, num_slots: int) -> "subprocess.P
 def answer_calls(handle: int, shared_buffer: int, num_slots: int) -> None:
     """What the worker process runs, until the parent closes the connection or dies."""
     connection, slots = Connection(handle), _slots(shared_buffer, num_slots)
+    calls: SimpleQueue[bytes | None] = SimpleQueue()
+    # Read as they come: a parent that sends a large call while this sends a large answer would wait for ever.
+    threading.Thread(target=_receive_calls, args=(connection, calls), daemon=True).start()
+    with suppress(OSError):
+        for number in count(-1):
+            call = calls.get()
+            if call is None:
+                return
+            if number < 0:
+                pickle.loads(call)()  # noqa: S301 - our own parent wrote it.
+            else:
+                connection.send_bytes(_pack(_call(call), slots[number % num_slots]))
+
+
+def _receive_calls(connection: Connection, calls: "SimpleQueue[bytes | None]") -> None:
+    """Ends with None when the parent is gone."""
     with suppress(EOFError, OSError):
-        pickle.loads(connection.recv_bytes())()  # noqa: S301 - our own parent wrote it.
-        for number in count():
-            outcome = _call(connection.recv_bytes())
-            connection.send_bytes(_pack(outcome, slots[number % num_slots]))
+        while True:
+            calls.put(connection.recv_bytes())
+    calls.put(None)
 
 
 def _call(call: bytes) -> tuple[bool, Any]:

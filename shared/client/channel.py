@@ -1,4 +1,4 @@
-"""How a client reaches services: targets, and for each a channel with the calls of the contract.
+"""How a client reaches services: its targets, and the options of the channels to them.
 
 By default gRPC sends loopback calls to an HTTP proxy, and waits for ever for a server that froze. The options here
 change both.
@@ -6,23 +6,19 @@ change both.
 
 import json
 import re
-import threading
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+import socket
+from collections.abc import Sequence
 
 import grpc
-from google.protobuf.message import Message
 from grpc.experimental import ChannelOptions
 
 from shared.errors import UsageError
-from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.messages import MAX_MESSAGE_BYTES, REQUEST_ID_KEY, SERVICE
-from shared.security.credentials import ANONYMOUS, Credentials
+from shared.protocol.messages import MAX_MESSAGE_BYTES
 
 _URI = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
 _ADDRESS_LIST = re.compile(r"ipv[46]:")
+_DNS_PORT = re.compile(r":\d{1,5}$")
 _HOST_PORT = re.compile(r"(\[[0-9a-fA-F:.%\w]+\]|[^\s:/,]+):(\d{1,5})")
-_T = TypeVar("_T")
 
 OPTIONS = (
     ("grpc.enable_http_proxy", 0),
@@ -53,6 +49,8 @@ def split_target(target: str) -> Sequence[str]:
         if not _URI.match(part) and (not address or not 0 < int(address[2]) < 65536):
             expected = "HOST:PORT, several of them joined by commas, or a gRPC target such as dns:///name:port"
             raise UsageError(f"a data set service is named by {expected}; got {target!r}")
+        if part.startswith("dns:") and not _DNS_PORT.search(part):
+            raise UsageError(f"{part} names no port, and gRPC would take 443; give one, as in {part}:50051")
     return parts
 
 
@@ -63,50 +61,12 @@ def open_channel(target: str, credentials: grpc.ChannelCredentials | None) -> gr
     return grpc.secure_channel(target, credentials, options=OPTIONS)
 
 
-class Service:
-    """One target. Its calls raise `grpc.RpcError`; the constructor `UsageError` for a token that may not go there."""
-
-    def __init__(self, target: str, credentials: Credentials = ANONYMOUS) -> None:
-        credentials.security.check_target(target)
-        self.target, self._credentials = target, credentials
-        self._lock = threading.Lock()
-        self._channel_credentials = credentials.of_channel()
-        self._channels = [open_channel(target, self._channel_credentials)]
-
-    def get_dataset(self, request: pb.GetDatasetRequest, timeout_s: float) -> pb.GetDatasetResponse:
-        """What the service serves."""
-        return self._unary("GetDataset", request, pb.GetDatasetResponse.FromString, timeout_s)
-
-    def get_samples(self, request: pb.GetSamplesRequest, timeout_s: float) -> pb.GetSamplesResponse:
-        """Single samples."""
-        return self._unary("GetSamples", request, pb.GetSamplesResponse.FromString, timeout_s)
-
-    def stream_batches(self, request: pb.StreamBatchesRequest, request_id: str = "") -> "grpc.CallIterator[bytes]":
-        """An iterator of messages, not parsed: `read_batch` does that. request_id: for the service's log."""
-        call = self._channel().unary_stream(
-            f"/{SERVICE}/StreamBatches",
-            request_serializer=pb.StreamBatchesRequest.SerializeToString,
-            response_deserializer=None,
-        )
-        named = ((REQUEST_ID_KEY, request_id),) if request_id else ()
-        return call(request, metadata=(*self._credentials.of_call(), *named))
-
-    def close(self) -> None:
-        """Ends all its calls."""
-        for channel in self._channels:
-            channel.close()
-
-    def _unary(self, method: str, request: Message, parse: Callable[[bytes], _T], timeout_s: float) -> _T:
-        call = self._channel().unary_unary(
-            f"/{SERVICE}/{method}", request_serializer=type(request).SerializeToString, response_deserializer=parse
-        )
-        answer: _T = call(request, timeout=timeout_s, metadata=self._credentials.of_call())
-        return answer
-
-    def _channel(self) -> grpc.Channel:
-        """The channel for new calls: a new one when certificates have changed, while open streams keep theirs."""
-        with self._lock:
-            if (credentials := self._credentials.of_channel()) is not self._channel_credentials:
-                self._channel_credentials = credentials
-                self._channels.append(open_channel(self.target, credentials))
-            return self._channels[-1]
+def accepts_connections(target: str) -> bool:
+    """Whether something listens at one of the addresses of HOST:PORT; False for other targets."""
+    if (address := _HOST_PORT.fullmatch(target)) is None:
+        return False
+    try:
+        socket.create_connection((address[1].strip("[]"), int(address[2])), timeout=1).close()
+    except (OSError, UnicodeError):
+        return False
+    return True

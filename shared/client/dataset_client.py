@@ -8,10 +8,11 @@ from weakref import WeakSet
 
 import grpc
 
-from shared.client.channel import Service, split_target
+from shared.client.channel import accepts_connections, split_target
 from shared.client.prefetch import BatchStream
 from shared.client.retry import RetryPolicy
 from shared.client.retrying_stream import RetryingStream
+from shared.client.service import Service
 from shared.errors import DataLoss, InvalidRequest, Unavailable, from_rpc_error, is_transient, reason_of
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Sample
@@ -79,7 +80,7 @@ class DatasetClient:
         """
         if prefetch < 1:
             raise InvalidRequest("prefetch", f"must be at least 1, got {prefetch}")
-        stream = BatchStream(RetryingStream(self._services, request, self._retry_policy), prefetch)
+        stream = BatchStream(request, prefetch, self._retrying_stream)
         self._streams.add(stream)
         return stream
 
@@ -105,6 +106,15 @@ class DatasetClient:
     ) -> None:
         self.close()
 
+    def _retrying_stream(self, request: StreamRequest) -> RetryingStream:
+        return RetryingStream(self._services, request, self._retry_policy)
+
+    def _why(self, reason: str) -> str:
+        """`reason` and what to do about it. A name may have several addresses, of which gRPC tells the last one's."""
+        if "refused" in reason and any(accepts_connections(service.target) for service in self._services):
+            reason = "socket closed; another address of it refuses connections"
+        return f"{reason}){self._security.tls_hint(reason) or ('' if self._security.tls_ca else _HINT)}"
+
     def _samples(self, split: str, indices: Sequence[int], codec: Codec) -> list[Sample]:
         request = pb.GetSamplesRequest(split=split, indices=indices, codec=CODECS[codec])
         answer = self._first_answer(lambda service, left_s: service.get_samples(request, left_s))
@@ -126,6 +136,5 @@ class DatasetClient:
                     if not reason or error.code() != grpc.StatusCode.DEADLINE_EXCEEDED:
                         reason, cause = reason_of(error), error
             if time.monotonic() + _RETRY_INTERVAL_S > deadline:
-                hint = self._security.tls_hint(reason) or ("" if self._security.tls_ca else _HINT)
-                raise Unavailable(f"no data set service answers at {self.target} ({reason}){hint}") from cause
+                raise Unavailable(f"no data set service answers at {self.target} ({self._why(reason)}") from cause
             time.sleep(_RETRY_INTERVAL_S)

@@ -7,7 +7,7 @@ turn. A minute later the rank returns home with its next call, so load spreads a
 import time
 from collections.abc import Sequence
 
-from shared.client.channel import Service
+from shared.client.service import Service
 
 _RETURN_HOME_AFTER_S = 60.0
 

@@ -8,14 +8,16 @@ control stops the service.
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from shared.client.retrying_stream import RetryingStream
+from shared.client.stream_state import StreamState, resumed, state_of
 from shared.errors import DataLoss
 from shared.protocol.batch import Batch
+from shared.protocol.request import StreamRequest
 
 _NUM_DECODERS = 2
 _DEADLINE_CHECK_INTERVAL_S = 0.5
@@ -24,16 +26,39 @@ _DEADLINE_CHECK_INTERVAL_S = 0.5
 class BatchStream(Iterator[Batch]):
     """An iterator of the batches of a stream, in order of their steps. Close it, or use it in a `with` block."""
 
-    def __init__(self, stream: RetryingStream, prefetch: int) -> None:
-        self._stream, self._prefetch = stream, prefetch
+    def __init__(
+        self, request: StreamRequest, prefetch: int, open_stream: Callable[[StreamRequest], RetryingStream]
+    ) -> None:
+        self._prefetch, self._open_stream = prefetch, open_stream
         self.wait_s = 0.0
         "Seconds that `next` has waited for data so far."
-        self._ready: deque[Future[Batch]] = deque()
         self._changed = threading.Condition()
+        self._start(request)
+
+    def _start(self, request: StreamRequest) -> None:
+        self._request, self._stream = request, self._open_stream(request)
+        self._next_step = request.steps.start
+        self._ready: deque[Future[Batch]] = deque()
         self._ended = self._closed = False
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._receive, name="batch-stream", daemon=True)
         self._thread.start()
+
+    def state_dict(self) -> StreamState:
+        """The place after the last batch that `next` gave: plain values, to be saved with what was computed from it.
+
+        Batches that were received ahead do not count.
+        """
+        return state_of(self._request, self._next_step)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Goes on at a saved place, to the end of its epoch; with another rank or number of ranks if need be.
+
+        Raises `UsageError` when the state is of another data set, split, order or global batch size.
+        """
+        request = resumed(self._request, state)
+        self.close()
+        self._start(request)
 
     @property
     def reopened(self) -> int:
@@ -44,7 +69,9 @@ class BatchStream(Iterator[Batch]):
         started = time.monotonic()
         try:
             if decoded := self._next_ready():
-                return decoded.result()
+                batch = decoded.result()
+                self._next_step = batch.step + 1
+                return batch
         except DataLoss:
             self.close()
             raise

@@ -12,10 +12,10 @@ from secrets import token_hex
 import grpc
 
 from shared.client.call_size import CallSize
-from shared.client.channel import Service
 from shared.client.deadline import TimedCall
 from shared.client.failover import Failover
 from shared.client.retry import REPLICA_FAULTS, Retries, RetryPolicy
+from shared.client.service import Service
 from shared.client.stream_log import StreamLog
 from shared.errors import DataLoss, StreamingError, Unavailable, from_rpc_error, is_transient
 from shared.protocol.batch_message import ReceivedBatch, read_batch

@@ -15,7 +15,7 @@ from math import prod
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from shared.errors import DataLoss
 
@@ -56,7 +56,9 @@ def decode(records: Sequence[bytes | memoryview], codec: Codec, shape: tuple[int
             joined[number * size : (number + 1) * size] = pixels
             number += 1
     except (OSError, ValueError, SyntaxError, *_BOMBS) as error:
-        raise DataLoss(f"record {number} of {len(records)} is not a {codec.value} image: {error}") from error
+        # Pillow's words for no image at all hold an address in memory.
+        reason = "unknown format" if isinstance(error, UnidentifiedImageError) else error
+        raise DataLoss(f"record {number} of {len(records)} is not a {codec.value} image: {reason}") from error
     return images
 
 

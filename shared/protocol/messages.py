@@ -98,14 +98,17 @@ def requested_codec(number: int, offered: Collection[Codec]) -> Codec:
     return codec
 
 
-def samples_message(indices: Sequence[int], records: Records, spec: DatasetSpec) -> pb.GetSamplesResponse:
+def samples_message(indices: Sequence[int], records: Records, dataset: Dataset) -> pb.GetSamplesResponse:
     """The samples of `indices` for GetSamples."""
-    joined = memoryview(b"".join(records.payloads))
+    spec, joined = dataset.spec, memoryview(b"".join(records.payloads))
     sizes = records.image_sizes.tolist() or [spec.image_bytes] * len(indices)
     images = [bytes(image) for image in split_images(joined, sizes)]
     texts = [text_of(label, spec.alphabet) for label in records.labels]
     samples = zip(indices, texts, images, strict=True)
-    return pb.GetSamplesResponse(samples=[pb.Sample(index=i, text=text, image=image) for i, text, image in samples])
+    return pb.GetSamplesResponse(
+        samples=[pb.Sample(index=i, text=text, image=image) for i, text, image in samples],
+        fingerprint=dataset.fingerprint,
+    )
 
 
 def samples_of(message: pb.GetSamplesResponse, codec: Codec, spec: DatasetSpec) -> list[Sample]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss, UsageError
 from shared.recogniser.network_spec import NetworkSpec
@@ -60,6 +61,11 @@ class CheckpointInfo:
     def dataset_spec(self) -> DatasetSpec:
         """The spec of the data set trained on."""
         return DatasetSpec.from_mapping(self.dataset)
+
+    @property
+    def fit(self) -> Fit:
+        """How pictures of another size are brought to the one of the data set."""
+        return Fit()
 
     def network_spec(self) -> NetworkSpec:
         """The shape of the network."""

@@ -29,6 +29,7 @@ class Predictor:
     """The network of a checkpoint; raises `DataLoss` when the file does not hold what its JSON says."""
 
     def __init__(self, checkpoint: Path, info: CheckpointInfo, device: Device) -> None:
+        self._info = info
         self.dataset_spec: DatasetSpec = info.dataset_spec()
         self.network_spec = info.network_spec()
         network = CaptchaNetwork(self.network_spec)
@@ -48,7 +49,7 @@ class Predictor:
     @property
     def fit(self) -> Fit:
         """How pictures of another size are brought to this one."""
-        return Fit()
+        return self._info.fit
 
     def warm_up(self) -> None:
         """Compiles the network, which takes seconds, so that the first batch is as fast as the others."""

@@ -24,7 +24,8 @@ from rich.table import Table
 
 from datagen_server.service.settings import DEFAULT_MAX_STREAMS
 from shared.client import connect
-from shared.client.channel import OPTIONS, Service
+from shared.client.channel import OPTIONS
+from shared.client.service import Service
 from shared.protocol.codec import Codec
 from shared.protocol.messages import request_message
 from shared.protocol.request import StreamRequest

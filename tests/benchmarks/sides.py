@@ -12,7 +12,7 @@ import numpy as np
 from datagen_server.cli import main as datagen_server
 from datagen_server.sources.shard_source import ShardSource
 from shared.client import connect
-from shared.client.channel import Service
+from shared.client.service import Service
 from shared.protocol.codec import Codec
 from shared.protocol.messages import request_message
 from tests.benchmarks.turns import BATCH_SIZE, Side, module, opened

@@ -60,7 +60,7 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], words: str)
         (["serve", "--max-streams", "4097"], "must be at most 4096, got 4097"),
         (["serve", "--count", "train"], "must look like train=50000, got 'train'"),
         (["inspect", "--split", "test", "--index", "-1"], "must be a number from 0, got '-1'"),
-        (["inspect", "--split", "test", "--index", "0", "--seed", "1", "--datagen", "a:1"], "not allowed with"),
+        (["inspect", "--split", "test", "--index", "0", "--shards", "a", "--datagen", "a:1"], "not allowed with"),
     ],
 )
 def test_bad_flags_are_one_line_and_exit_code_2(

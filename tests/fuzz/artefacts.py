@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import shutil
 import string
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import lmdb
 import numpy as np
 from PIL import Image
 
-from datagen_server.exporting.export import DATA_NAME, export
+from datagen_server.exporting.export import export
+from datagen_server.exporting.layouts import DATA_NAME
 from datagen_server.shards.manifest import Manifest
 from datagen_server.shards.shard_writer import key_of
 from datagen_server.sources.shard_source import ShardSource
@@ -71,8 +73,21 @@ def ocr_lmdb(directory: Path) -> Path:
     return directory / "ocr" / "train" / DATA_NAME
 
 
+def archives(folder: Path) -> list[bytes]:
+    """Tars and zips with two pictures."""
+    folder.mkdir()
+    for number, file in enumerate(pictures(16, 16)[:2]):
+        (folder / f"ab_{number}.png").write_bytes(file)
+    files = []
+    for form in ("tar", "gztar", "xztar", "zip"):
+        path = Path(shutil.make_archive(str(folder.with_name(f"archive-{form}")), form, folder))
+        files.append(path.read_bytes())
+        path.unlink()
+    return files
+
+
 def pictures(width: int, height: int) -> list[bytes]:
-    """One in each format that an OCR LMDB may hold."""
+    """One in each format that can be imported."""
     image = Image.fromarray(np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8))
     files = []
     for kind in ("PNG", "JPEG", "BMP", "GIF", "WEBP"):

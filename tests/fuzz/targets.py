@@ -17,6 +17,7 @@ import numpy as np
 import xxhash
 from google.protobuf.message import DecodeError
 
+from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.service.validation import parse, sample_indices, stream_request
 from datagen_server.shards import manifest
 from datagen_server.shards.lmdb_reader import Tree
@@ -24,9 +25,9 @@ from datagen_server.shards.manifest import MANIFEST_NAME, PLAN_KEY, Manifest, Pl
 from datagen_server.shards.record import layout_of, max_payload_bytes
 from datagen_server.shards.shard_file import ShardFile, read_description
 from datagen_server.shards.shard_writer import key_of, seal, unseal
-from datagen_server.sources.ocr_lmdb_source import OcrFile, OcrLmdbSource
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import StreamingError
+from shared.images.decode import decode_picture
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol import batch_message, messages
 from shared.protocol.batch import Records
@@ -91,7 +92,7 @@ def _answers(_: Path) -> Target:
                 with suppress(StreamingError):
                     messages.samples_of(samples, codec, SPEC)
 
-    samples = [messages.samples_message([0, 1, 2], _records(codec), SPEC).SerializeToString() for codec in CODECS]
+    samples = [messages.samples_message([0, 1, 2], _records(codec), DATASET).SerializeToString() for codec in CODECS]
     return Target(decode_one, [messages.dataset_message(DATASET, CODECS, "toy").SerializeToString(), *samples])
 
 
@@ -193,27 +194,55 @@ def _checkpoint(folder: Path) -> Target:
 
 def _ocr_lmdb(folder: Path) -> Target:
     path = artefacts.ocr_lmdb(folder / "made")
-    (folder / "fuzzed").mkdir()
+    return _source(folder, "fuzzed/data.mdb", [path.read_bytes()])
+
+
+def _label_file(folder: Path) -> Target:
+    (folder / "0.png").write_bytes(artefacts.pictures(16, 16)[0])
+    return _source(folder, "labels.txt", [b"0.png\tab\n0.png\tcd\n", b'0.png, "a""b"\r0.png, c\r', b"0.png a b\n"])
+
+
+def _label_table(folder: Path) -> Target:
+    (folder / "0.png").write_bytes(artefacts.pictures(16, 16)[0])
+    return _source(folder, "labels.csv", [b'file,text\n0.png,"a,b"\n0.png,c\n'])
+
+
+def _label_json(folder: Path) -> Target:
+    (folder / "0.png").write_bytes(artefacts.pictures(16, 16)[0])
+    return _source(folder, "labels.jsonl", [b'{"file_name": "0.png", "text": "ab"}\n{"image": "0.png", "label": 7}\n'])
+
+
+def _archive(folder: Path) -> Target:
+    return _source(folder, "fuzzed.tar", artefacts.archives(folder / "made"))
+
+
+def _source(folder: Path, name: str, seeds: Sequence[bytes]) -> Target:
+    """What `import` makes of a file with that name."""
+    (folder / name).parent.mkdir(exist_ok=True)
+    before = sorted(folder.rglob("*"))
 
     def decode_one(data: bytes) -> None:
-        (folder / "fuzzed" / "data.mdb").write_bytes(data)
-        source = OcrLmdbSource(folder / "fuzzed")
-        source.read("train", np.arange(min(3, source.dataset.counts["train"]), dtype=np.uint64), Codec.RAW).result()
-        source.close()
+        (folder / name).write_bytes(data)
+        for one in open_sources(folder / name, Hints(), folder):
+            for entry in islice(one.source.entries(), 20):
+                assert "\n" not in entry.detail
+                if entry.reason is None:
+                    with suppress(StreamingError):
+                        one.source.read(entry.name)
+            one.source.close()
+        (folder / name).unlink()
+        assert sorted(folder.rglob("*")) == [path for path in before if path != folder / name]
 
-    return Target(decode_one, [path.read_bytes()])
+    return Target(decode_one, seeds)
 
 
-def _ocr_image(folder: Path) -> Target:
-    file = _OneValue(artefacts.ocr_lmdb(folder / "made"))
-
+def _picture(_: Path) -> Target:
     def decode_one(data: bytes) -> None:
-        file.value = data
-        with suppress(StreamingError):
-            file.image(0, None)
-        assert file.image(0, SPEC.image_shape).shape == SPEC.image_shape
+        image = decode_picture(data)
+        assert image.dtype == np.uint8
+        assert image.shape[2] == 3
 
-    return Target(decode_one, artefacts.pictures(SPEC.width, SPEC.height))
+    return Target(decode_one, artefacts.pictures(16, 16))
 
 
 def _config(folder: Path) -> Target:
@@ -240,15 +269,6 @@ def _receipts(folder: Path) -> Target:
         receipts.samples(1)
 
     return Target(decode_one, [path.read_bytes()])
-
-
-class _OneValue(OcrFile):
-    """An OCR LMDB whose every key has the same value."""
-
-    value = b"1"
-
-    def _value(self, key: bytes) -> bytes:
-        return self.value
 
 
 def _records(codec: Codec) -> Records:
@@ -290,7 +310,11 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     "rank_table": _rank_table,
     "checkpoint": _checkpoint,
     "ocr_lmdb": _ocr_lmdb,
-    "ocr_image": _ocr_image,
+    "label_file": _label_file,
+    "label_table": _label_table,
+    "label_json": _label_json,
+    "archive": _archive,
+    "picture": _picture,
     "config": _config,
     "receipts": _receipts,
 }

@@ -6,14 +6,21 @@ import grpc
 import pytest
 
 from datagen_server.service import server
+from datagen_server.service.health_check import check_health
+from datagen_server.service.servicer import MAX_SAMPLE_CALLS
 from shared.client import RetryPolicy, connect
 from shared.client.channel import OPTIONS
-from shared.errors import Unavailable
+from shared.error_details import reason_in
+from shared.errors import TooLarge, Unavailable, from_rpc_error, is_transient
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.messages import SERVICE
 from tests.datagen_server.processes import wait_until
-from tests.services import ServiceProcess, served
+from tests.services import ServiceProcess, open_stream, served
 from tests.toys import ToySource
+
+
+def stream_of(batch_size: int) -> bytes:
+    return pb.StreamBatchesRequest(split="train", global_batch_size=batch_size, ranks=1).SerializeToString()
 
 
 def status_of_a_call(channel: grpc.Channel) -> grpc.StatusCode:
@@ -24,12 +31,31 @@ def status_of_a_call(channel: grpc.Channel) -> grpc.StatusCode:
     return grpc.StatusCode.OK
 
 
-def test_a_request_that_is_too_large_is_refused_before_it_is_read() -> None:
-    request = pb.GetSamplesRequest(split="x" * (64 << 10), indices=[0]).SerializeToString()
+@pytest.mark.parametrize(
+    ("num_bytes", "code", "words"),
+    [
+        (65 << 10, grpc.StatusCode.INVALID_ARGUMENT, "request must have at most 65536 bytes, got"),
+        (2 << 20, grpc.StatusCode.RESOURCE_EXHAUSTED, "larger than max"),
+    ],
+)
+def test_a_request_that_is_too_large_is_refused_and_never_sent_again(
+    num_bytes: int, code: grpc.StatusCode, words: str
+) -> None:
+    request = pb.GetSamplesRequest(split="x" * num_bytes, indices=[0]).SerializeToString()
     with served() as target, grpc.insecure_channel(target) as channel, pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(request, timeout=20)
+    assert caught.value.code() == code
+    assert words in (caught.value.details() or "")
+    assert not is_transient(caught.value)
+
+
+def test_a_batch_larger_than_a_reader_takes_is_no_reason_to_ask_again() -> None:
+    small = [("grpc.max_receive_message_length", 1000)]
+    with served() as target, grpc.insecure_channel(target, small) as channel, pytest.raises(grpc.RpcError) as caught:
+        next(open_stream(channel, stream_of(64))[0])
     assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-    assert "larger than max" in (caught.value.details() or "")
+    assert not is_transient(caught.value)
+    assert isinstance(from_rpc_error(caught.value, "there"), TooLarge)
 
 
 def test_a_header_that_is_too_large_is_refused() -> None:
@@ -43,7 +69,7 @@ def test_more_connections_than_there_may_be_are_closed_and_a_freed_one_is_given_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(server, "_CONNECTIONS_PER_STREAM", 1)
-    monkeypatch.setattr(server, "_SPARE_CALLS", 2)
+    monkeypatch.setattr(server, "_SPARE_CONNECTIONS", 2)
     with served(max_streams=1) as target, ExitStack() as stack:
         # Channels with other options share no connection.
         channels = [grpc.insecure_channel(target, [*OPTIONS, ("reader", n)]) for n in range(4)]
@@ -54,16 +80,50 @@ def test_more_connections_than_there_may_be_are_closed_and_a_freed_one_is_given_
         wait_until(lambda: status_of_a_call(last) == grpc.StatusCode.OK, "the place of the one that left")
 
 
-def test_more_calls_at_once_than_there_may_be_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "_SPARE_CALLS", 1)
+def test_more_calls_for_samples_than_there_may_be_are_refused_while_others_are_answered() -> None:
     source = ToySource(delay_s=3)
     request = pb.GetSamplesRequest(split="train", indices=[0]).SerializeToString()
     with served(source, max_streams=1) as target, grpc.insecure_channel(target) as channel, ExitStack() as stack:
-        other = stack.enter_context(grpc.insecure_channel(target, [("reader", 1)]))
-        for _ in range(2):
-            stack.callback(channel.unary_unary(f"/{SERVICE}/GetSamples", None, None).future(request).cancel)
-        wait_until(lambda: len(source.reads) == 2, "both calls to be on their way")
-        assert status_of_a_call(other) == grpc.StatusCode.RESOURCE_EXHAUSTED
+        ask = channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)
+        calls = [ask.future(request) for _ in range(MAX_SAMPLE_CALLS)]
+        for call in calls:
+            stack.callback(call.cancel)
+        wait_until(lambda: len(source.reads) == MAX_SAMPLE_CALLS, "the calls to be on their way")
+        with pytest.raises(grpc.RpcError) as caught:
+            ask(request, timeout=20)
+        assert status_of_a_call(channel) == grpc.StatusCode.OK
+    assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert caught.value.details() == "8 calls for single samples are under way; try later, or read a stream"
+    assert reason_in(caught.value) == "TOO_MANY_SAMPLE_CALLS"
+    assert is_transient(caught.value)
+
+
+def test_samples_are_not_computed_for_a_caller_that_has_gone() -> None:
+    source = ToySource(delay_s=0.5)
+    request = pb.GetSamplesRequest(split="train", indices=[0]).SerializeToString()
+    with served(source) as target, grpc.insecure_channel(target) as channel:
+        ask = channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)
+        calls = [ask.future(request) for _ in range(MAX_SAMPLE_CALLS)]
+        wait_until(lambda: len(source.reads) == MAX_SAMPLE_CALLS, "the calls to be on their way")
+        for call in calls:
+            call.cancel()  # type: ignore[no-untyped-call]
+        wait_until(lambda: source.num_cancelled == MAX_SAMPLE_CALLS - 1, "all but the first to be cancelled")
+        assert len(ask(request, timeout=5)) > 0
+
+
+def test_health_is_told_while_every_thread_of_streams_and_samples_is_taken() -> None:
+    source = ToySource(delay_s=3)
+    request = pb.GetSamplesRequest(split="train", indices=[0]).SerializeToString()
+    with served(source, max_streams=4) as target, grpc.insecure_channel(target) as channel, ExitStack() as stack:
+        samples = channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)
+        for _ in range(100):
+            stack.callback(samples.future(request).cancel)
+        streams = [open_stream(channel, stream_of(64))[1] for _ in range(100)]
+        for cancel in streams:
+            stack.callback(cancel)
+        wait_until(lambda: len(source.reads) > MAX_SAMPLE_CALLS, "the calls to be on their way")
+        check_health(target)
+        assert status_of_a_call(channel) == grpc.StatusCode.OK
 
 
 def test_an_old_connection_is_changed_for_a_new_one_without_a_stream_noticing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ class SourceContract:
     def test_labels_and_sizes_have_the_types_of_the_contract(self, source: SampleSource) -> None:
         for codec in source.codecs:
             records = read(source, "train", indices_of(0, 1, 2), codec)
-            assert records.labels.dtype == np.uint8
+            assert records.labels.dtype == np.uint16
             assert records.labels.shape == (3, SPEC.max_length)
             assert records.image_sizes.dtype == np.uint32
             assert len(records.image_sizes) == (0 if codec is Codec.RAW else 3)

@@ -53,6 +53,12 @@ def owner() -> "Iterator[subprocess.Popen[str]]":
         process.kill()
 
 
+def test_large_calls_and_large_answers_do_not_wait_for_each_other() -> None:
+    with WorkerPool(1, ahead=2) as pool:
+        futures = [pool.submit(bytes.upper, bytes(2**22)) for _ in range(6)]
+        assert [len(future.result(TIMEOUT_S)) for future in futures] == [2**22] * 6
+
+
 def test_it_runs_what_it_is_given_in_other_processes(pool: WorkerPool) -> None:
     processes = {pool.submit(os.getpid).result(TIMEOUT_S) for _ in range(8)}
     assert processes <= children()

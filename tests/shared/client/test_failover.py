@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared.client.channel import Service
 from shared.client.failover import Failover
+from shared.client.service import Service
 
 TARGETS = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"]
 SERVICES = [Service(target) for target in TARGETS]

@@ -107,7 +107,9 @@ def toy_records(indices: list[int], codec: Codec) -> Records:
 @pytest.mark.parametrize("codec", Codec)
 def test_samples_and_their_message_are_each_others_inverse(codec: Codec) -> None:
     indices = [3, 3, 900]
-    message = samples_message(indices, toy_records(indices, codec), TOY_SPEC)
+    dataset = Dataset(spec=TOY_SPEC, fingerprint=TOY_FINGERPRINT)
+    message = samples_message(indices, toy_records(indices, codec), dataset)
+    assert message.fingerprint == TOY_FINGERPRINT
     samples = samples_of(message, codec, TOY_SPEC)
     assert [sample.index for sample in samples] == indices
     images, _ = toy_samples(TOY_SPEC, "train", np.array(indices, np.uint64))

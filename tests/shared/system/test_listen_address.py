@@ -35,3 +35,14 @@ def test_off_loopback_must_be_meant(text: str) -> None:
 def test_the_option_that_was_wrong_is_named() -> None:
     with pytest.raises(UsageError, match=r"^--metrics-listen must be HOST:PORT"):
         ListenAddress.parse("here", insecure=False, option="--metrics-listen")
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64, "x" * 64 + ".example"])
+def test_a_name_that_cannot_be_is_one_line(host: str) -> None:
+    with pytest.raises(UsageError, match=f"cannot listen on {host}:1: a name has labels of 1 to 63 characters"):
+        ListenAddress.parse(f"{host}:1", insecure=True).check()
+
+
+def test_only_the_service_itself_listens_on_a_socket_in_the_file_system() -> None:
+    with pytest.raises(UsageError, match="--metrics-listen must be HOST:PORT"):
+        ListenAddress.parse("unix:/tmp/x", insecure=False, option="--metrics-listen")

@@ -152,7 +152,7 @@ def test_bad_input_is_one_line_and_exit_code_2(service: str, tmp_path: Path, mor
 def test_a_run_is_never_overwritten_and_resuming_never_changes_it(service: str, uninterrupted: dict[str, Any]) -> None:
     for more, message in (
         (["--steps", "3"], "already holds a run; continue it with --resume"),
-        (["--resume", "--steps", "61"], "--resume cannot change steps from 60 to 61"),
+        (["--resume", "-o", "batch_size=9"], "--resume cannot change batch_size from 8 to 9"),
     ):
         command = _command(service, uninterrupted["run_dir"], *more)
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

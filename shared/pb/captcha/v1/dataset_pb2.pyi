@@ -202,10 +202,12 @@ class GetSamplesRequest(_message.Message):
     def __init__(self, split: _Optional[str] = ..., indices: _Optional[_Iterable[int]] = ..., codec: _Optional[_Union[Codec, str]] = ...) -> None: ...
 
 class GetSamplesResponse(_message.Message):
-    __slots__ = ("samples",)
+    __slots__ = ("samples", "fingerprint")
     SAMPLES_FIELD_NUMBER: _ClassVar[int]
+    FINGERPRINT_FIELD_NUMBER: _ClassVar[int]
     samples: _containers.RepeatedCompositeFieldContainer[Sample]
-    def __init__(self, samples: _Optional[_Iterable[_Union[Sample, _Mapping]]] = ...) -> None: ...
+    fingerprint: str
+    def __init__(self, samples: _Optional[_Iterable[_Union[Sample, _Mapping]]] = ..., fingerprint: _Optional[str] = ...) -> None: ...
 
 class Sample(_message.Message):
     __slots__ = ("index", "text", "image")

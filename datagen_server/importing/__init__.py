@@ -1,0 +1,1 @@
+"""People's own pictures: looked at once, decided about, and written as shards."""

@@ -1,0 +1,131 @@
+"""People's own pictures made into shards: listed, looked at, decided about, written.
+
+    list all entries -> decode and digest every picture -> decide -> report -> records, shards, manifest
+
+Whatever ends it, running it again with the same sources goes on, and the result is the same to the last byte.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from datagen_server.importing.decide import Choices, decide
+from datagen_server.importing.labels import LabelRules
+from datagen_server.importing.origins import ORIGINS_NAME, write_origins
+from datagen_server.importing.report import REPORT_NAME, ImportReport, report_of
+from datagen_server.importing.scratch import Scratch
+from datagen_server.importing.sources.detection import Hints, open_sources
+from datagen_server.importing.survey import SplitSource, list_entries, look_at_pictures
+from datagen_server.importing.write_samples import open_records
+from datagen_server.shards.manifest import Plan
+from datagen_server.shards.materialize import write_shards
+from datagen_server.workers.executors import Workers
+from shared.errors import StreamingError, UsageError
+from shared.protocol.codec import Codec
+from shared.system.directory_lock import lock_directory, make_directory
+
+OpenStage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"Told what begins and how much there is to do, gives a function to call with how much was done."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRequest:
+    """What is to be imported, and how."""
+
+    paths: Sequence[tuple[str | None, Path]]
+    "Sources, with the split that the user said each is."
+    hints: Hints
+    rules: LabelRules
+    choices: Choices
+    codec: Codec
+    shard_size: int
+    strict: bool = False
+    "Write no shards if a picture has to be skipped for a fault."
+
+
+def import_pictures(
+    request: ImportRequest,
+    directory: Path,
+    open_workers: Callable[[], AbstractContextManager[Workers]],
+    open_stage: OpenStage,
+    tell: Callable[[ImportReport], None],
+) -> ImportReport:
+    """Writes shards and `import-report.json` into `directory`.
+
+    tell: called with the report before the shards are written. Raises `UsageError` for sources that cannot be used,
+    `StreamingError` with `strict` when something was skipped.
+    """
+    make_directory(directory)
+    with lock_directory(directory):
+        with ExitStack() as stack:
+            scratch = stack.enter_context(_open_scratch(directory, request))
+            sources, alphabet = stack.enter_context(_opened(request, scratch))
+            parts = _Parts(scratch, sources, stack.enter_context(open_workers()), alphabet)
+            report = _import(request, directory, parts, open_stage, tell)
+        scratch.remove()
+    return report
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """What is open during an import."""
+
+    scratch: Scratch
+    sources: Sequence[SplitSource]
+    workers: Workers
+    alphabet: str | None
+    "Which characters are allowed; None: all that occur."
+
+
+def _import(
+    request: ImportRequest,
+    directory: Path,
+    parts: _Parts,
+    open_stage: OpenStage,
+    tell: Callable[[ImportReport], None],
+) -> ImportReport:
+    scratch, sources = parts.scratch, parts.sources
+    choices = replace(request.choices, alphabet=parts.alphabet)
+    count = list_entries(scratch, sources, replace(request.rules, alphabet=parts.alphabet))
+    with open_stage("look at", count) as advance:
+        look_at_pictures(scratch, sources, parts.workers, choices.fit.ground, request.codec, advance)
+    decided = decide(scratch, choices)
+    report = report_of(scratch, sources, decided.dataset, decided.notes)
+    tell(report)
+    if request.strict and report.num_faults:
+        raise StreamingError(f"{report.num_faults:,} pictures are faulty, and --strict allows none; nothing is written")
+    plan = Plan(dataset=decided.dataset, codec=request.codec, shard_size=request.shard_size)
+    write_origins(scratch, directory, plan.dataset, [one.source.kind for one in sources])
+    report.write(directory)
+    records = partial(open_records, scratch, sources, plan, parts.workers)
+    beside = REPORT_NAME, ORIGINS_NAME
+    write_shards(directory, plan, plan.shards, records, partial(open_stage, "write"), beside=beside)
+    return report
+
+
+@contextmanager
+def _open_scratch(directory: Path, request: ImportRequest) -> Iterator[Scratch]:
+    scratch = Scratch(directory, [request.codec.value, list(request.choices.fit.ground)])
+    try:
+        yield scratch
+    finally:
+        scratch.close()
+
+
+@contextmanager
+def _opened(request: ImportRequest, scratch: Scratch) -> Iterator[tuple[Sequence[SplitSource], str | None]]:
+    """All sources, and the alphabet: the user's, or that which lies beside the pictures."""
+    sources: list[SplitSource] = []
+    alphabets = set[str]()
+    with ExitStack() as stack:
+        for split, path in request.paths:
+            for opened in open_sources(path, request.hints, scratch.folder):
+                stack.callback(opened.source.close)
+                sources.append(SplitSource(opened.source, split))
+                if opened.alphabet is not None:
+                    alphabets.add(opened.alphabet)
+        if request.choices.alphabet is None and len(alphabets) > 1:
+            raise UsageError(f"the sources have {len(alphabets)} different dict.txt; give --alphabet")
+        yield sources, request.choices.alphabet or next(iter(alphabets), None)

@@ -1,0 +1,98 @@
+"""The second part of an import: samples in their order, as tasks for workers that make records of them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
+
+import numpy as np
+
+from datagen_server.importing.picture_chunk import Piece, PieceChunk, write_chunk
+from datagen_server.importing.scratch import Scratch
+from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
+from datagen_server.shards.manifest import Plan, Shard
+from datagen_server.shards.record import DIGEST_MODULUS
+from datagen_server.shards.render_chunk import RecordTarget, Rendered
+from datagen_server.shards.shard_writer import chunk_size
+from datagen_server.workers.executors import Workers
+from shared.errors import StreamingError, UsageError
+from shared.images.decode import PictureError
+
+_SAMPLES = """
+SELECT number, label, entries.content, width, height, offset, size, entries.file, source, name
+FROM samples JOIN entries ON entry = id JOIN pictures USING (file)
+WHERE samples.split = ? AND number >= ? AND number < ? ORDER BY number"""
+
+
+@contextmanager
+def open_records(
+    scratch: Scratch, sources: Sequence[SplitSource], plan: Plan, workers: Workers, shards: Sequence[Shard]
+) -> Iterator[Iterator[Rendered]]:
+    """The records of `shards`, in order, those of one transaction at a time."""
+    with closing(workers.map(write_chunk, _tasks(scratch, sources, plan, shards))) as parts:
+        yield _transactions(parts, plan, shards)
+
+
+def _transactions(parts: Iterator[Rendered], plan: Plan, shards: Sequence[Shard]) -> Iterator[Rendered]:
+    sizes = [
+        min(chunk_size(plan.dataset.spec), shard.count - start)
+        for shard in shards
+        for start in range(0, shard.count, chunk_size(plan.dataset.spec))
+    ]
+    for size in sizes:
+        of_one = [next(parts)]
+        while sum(len(part.ends) - 1 for part in of_one) < size:
+            of_one.append(next(parts))
+        yield _joined(of_one)
+
+
+def _tasks(
+    scratch: Scratch, sources: Sequence[SplitSource], plan: Plan, shards: Sequence[Shard]
+) -> Iterator[PieceChunk]:
+    """One for each transaction, or several where its pictures are large."""
+    dataset, size = plan.dataset, chunk_size(plan.dataset.spec)
+    for shard in shards:
+        target = RecordTarget(dataset.spec, dataset.fingerprint, plan.codec, shard.split)
+        for start in range(0, shard.count, size):
+            indices = shard.indices[start : start + size]
+            rows = scratch.execute(_SAMPLES, (shard.split, indices.start, indices.stop)).fetchall()
+            for pieces in _by_bytes(_piece(scratch, sources, row) for row in rows):
+                yield PieceChunk(target, tuple(pieces))
+
+
+def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
+    group: list[Piece] = []
+    num_bytes = 0
+    for piece in pieces:
+        if group and num_bytes + len(piece.data) > CHUNK_BYTES:
+            yield group
+            group, num_bytes = [], 0
+        group.append(piece)
+        num_bytes += len(piece.data)
+    yield group
+
+
+def _piece(scratch: Scratch, sources: Sequence[SplitSource], row: Sequence[Any]) -> Piece:
+    number, label, content, width, height, offset, size, file, source, name = row
+    if size:
+        data = scratch.pixels(offset, size)
+        if len(data) < size:
+            raise StreamingError(f"{scratch.folder} is damaged; run it again")
+        return Piece(number, label, content, (width, height), data)
+    where = sources[source].source
+    try:
+        data = where.read(name)
+    except PictureError as error:
+        raise UsageError(f"{where.origin}: {name} {error}") from error
+    if digest_of_file(data) != file:
+        raise UsageError(f"{where.origin}: {name} has changed since it was looked at; run it again")
+    return Piece(number, label, content, None, data)
+
+
+def _joined(parts: Sequence[Rendered]) -> Rendered:
+    if len(parts) == 1:
+        return parts[0]
+    ends = [0]
+    for part in parts:
+        ends += [ends[-1] + end for end in part.ends[1:]]
+    digest = sum(part.digest for part in parts) % DIGEST_MODULUS
+    return Rendered(np.concatenate([part.joined for part in parts]), tuple(ends), digest)

@@ -1,0 +1,105 @@
+"""Importing against decoding alone: how much of what Pillow decodes in as many processes ends up in shards.
+
+    python -m tests.benchmarks.bench_import [--pictures N] [--workers N] [--rounds N] [--codec raw|zstd|png]
+
+Both in turns, over the same files: Pillow, import, Pillow, import ... Pillow's share is `open` and `convert("RGB")` of
+each file in N processes; an import also digests, compresses, sorts, writes, syncs and hashes. `share of wall` needs a
+quiet machine; `share of CPU` compares CPU seconds, the importing process's own included.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from datagen_server.importing.decide import Choices
+from datagen_server.importing.import_pictures import ImportRequest, import_pictures
+from datagen_server.importing.labels import LabelRules
+from datagen_server.importing.sources.detection import Hints
+from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
+from datagen_server.workers.executors import process_workers
+from datagen_server.workers.pool import WorkerPool
+from shared.dataset.fit import Fit
+from shared.protocol.codec import Codec
+from tests.benchmarks.decoding import decode_together, draw_pictures
+
+
+def main() -> None:
+    """Prints the table, then one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=60_000, help="160x64, PNG and JPEG; default %(default)s")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: one for each core")
+    parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
+    parser.add_argument("--codec", choices=[codec.value for codec in Codec], default=DEFAULT_CODEC.value)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=".") as folder:
+        pictures = Path(folder) / "pictures"
+        paths = _draw(pictures, options.pictures, options.workers)
+        alone, imports = [], []
+        for number in range(options.rounds):
+            alone.append(decode_together(paths, options.workers))
+            imports.append(_import(pictures, Path(folder) / f"out{number}", options.workers, Codec(options.codec)))
+    shares = [(one[0] / other[0], one[1] / other[1]) for one, other in zip(alone, imports, strict=True)]
+    result = {
+        "benchmark": "import",
+        "codec": options.codec,
+        "pictures": options.pictures,
+        "workers": options.workers,
+        "images_per_s": round(options.pictures / statistics.median(wall for wall, _ in imports)),
+        "pillow_images_per_s": round(options.pictures / statistics.median(wall for wall, _ in alone)),
+        "share_of_wall": round(statistics.median(wall for wall, _ in shares), 3),
+        "share_of_cpu": round(statistics.median(cpu for _, cpu in shares), 3),
+    }
+    table = Table("", "figure", title=f"{options.pictures:,} pictures, {options.workers} workers, {options.codec}")
+    for name, value in result.items():
+        table.add_row(name.replace("_", " "), f"{value:,}" if not isinstance(value, str) else value)
+    Console().print(table)
+    print(json.dumps(result))
+
+
+def _draw(folder: Path, num_pictures: int, num_workers: int) -> list[str]:
+    folder.mkdir()
+    pool = WorkerPool(num_workers)
+    parts = [range(start, min(start + 1000, num_pictures)) for start in range(0, num_pictures, 1000)]
+    for future in [pool.submit(draw_pictures, folder, part) for part in parts]:
+        future.result()
+    pool.shutdown()
+    return sorted(str(path) for path in folder.iterdir())
+
+
+def _import(pictures: Path, out: Path, num_workers: int, codec: Codec) -> tuple[float, float]:
+    """Wall and CPU seconds, those of all processes and of their start included."""
+    request = ImportRequest(
+        paths=[(None, pictures)],
+        hints=Hints(),
+        rules=LabelRules(),
+        choices=Choices(fit=Fit()),
+        codec=codec,
+        shard_size=DEFAULT_SHARD_SIZE,
+    )
+    wall, cpu = time.perf_counter(), _cpu_seconds()
+    import_pictures(request, out, partial(process_workers, num_workers), _quiet, lambda _: None)
+    return time.perf_counter() - wall, _cpu_seconds() - cpu
+
+
+def _quiet(_stage: str, _total: int) -> AbstractContextManager[Callable[[int], None]]:
+    return nullcontext(lambda _: None)
+
+
+def _cpu_seconds() -> float:
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+if __name__ == "__main__":
+    main()
