@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,7 +53,7 @@ def test_a_stopped_run_goes_on_where_and_how_it_ran(given: tuple[str, ...]) -> N
     _, _, module, *arguments = shlex.split(next_command(options, summary_of(5)))
     assert module == "trainer"
     resumed = build_parser().parse_args(arguments)
-    left_to_the_run = {"resume": True, "steps": None, "overrides": []}
+    left_to_the_run: dict[str, Any] = {"resume": True, "steps": None, "overrides": []}
     assert vars(resumed) == vars(options) | left_to_the_run
 
 
