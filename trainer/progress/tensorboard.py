@@ -7,7 +7,7 @@ that; when the disk is full the thread dies, and the training waits for it for e
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,9 @@ class TensorboardWriter:
             self._writer.flush()
         except OSError as error:
             _LOG.warning("no more TensorBoard events: %s", error.strerror)
-            self._writer = None
+            writer, self._writer = self._writer, None
+            with suppress(OSError):
+                writer.close()
 
 
 def check_tensorboard(config: TrainerConfig) -> None:

@@ -72,9 +72,14 @@ def test_a_resumed_run_hides_what_was_written_of_later_steps(tmp_path: Path) -> 
 def test_a_full_disk_ends_the_events_and_nothing_else(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     writer = TensorboardWriter(tmp_path, done=0)
 
+    file = writer._writer
+
     class FullDisk:
         def write_event(self, event: Any) -> None:
             raise OSError(28, "No space left on device")
+
+        def close(self) -> None:
+            file.close()
 
     writer._writer = FullDisk()
     with caplog.at_level(logging.WARNING):
