@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic, perf_counter
+from time import monotonic, perf_counter, thread_time
 from typing import TYPE_CHECKING
 
 from shared.page.run_curves import DrawnCurve, draw_curves
@@ -97,12 +97,11 @@ class LiveTraining:
     def curves(self, history: Sequence[HistoryRow]) -> Sequence[DrawnCurve]:
         """Drawn again when there are new rows, but not so often that the training would feel it."""
         with self._lock:
-            began = monotonic()
             newest = history[-1].step if history else 0
-            if newest != self._drawn_step and began >= self._draw_again_s:
+            if newest != self._drawn_step and monotonic() >= self._draw_again_s:
+                began = thread_time()
                 self._curves, self._drawn_step = draw_curves({"": history}), newest
-                ended = monotonic()
-                self._draw_again_s = ended + (ended - began) / _DRAWING_SHARE
+                self._draw_again_s = monotonic() + (thread_time() - began) / _DRAWING_SHARE
             return self._curves
 
 

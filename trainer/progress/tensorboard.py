@@ -49,8 +49,10 @@ class TensorboardWriter:
 
     def close(self) -> None:
         """Ends writing."""
-        if self._writer is not None:
-            self._writer.close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            with suppress(OSError):
+                writer.close()
 
     def _write(self, event: Any) -> None:
         if self._writer is None:
@@ -61,9 +63,7 @@ class TensorboardWriter:
             self._writer.flush()
         except OSError as error:
             _LOG.warning("no more TensorBoard events: %s", error.strerror)
-            writer, self._writer = self._writer, None
-            with suppress(OSError):
-                writer.close()
+            self.close()
 
 
 def check_tensorboard(config: TrainerConfig) -> None:
