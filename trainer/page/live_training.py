@@ -50,7 +50,7 @@ class View:
     starved_rank: int | None
     "The rank that waits most for data, where that matters."
     validations: Sequence[Validation]
-    "The last ones, newest first."
+    "The last ones, newest first, and the best one."
 
 
 class LiveTraining:
@@ -106,6 +106,9 @@ class LiveTraining:
 
 
 def _last_validations(history: Sequence[HistoryRow]) -> list[Validation]:
+    """The last ones, newest first, and then the best one if it is older."""
     found = [(row.step, row.valid_accuracy) for row in history if row.valid_accuracy is not None]
     best = max(found, key=lambda pair: pair[1], default=None)
-    return [Validation(*pair, is_best=pair == best) for pair in found[: -_NUM_VALIDATIONS - 1 : -1]]
+    last = found[: -_NUM_VALIDATIONS - 1 : -1]
+    shown = [*last, best] if best is not None and best not in last else last
+    return [Validation(*pair, is_best=pair == best) for pair in shown]
