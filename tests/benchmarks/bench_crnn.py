@@ -21,7 +21,7 @@ from rich.table import Table
 
 from tests.benchmarks.kinds import KINDS, write_kind
 
-STEPS = {"letters": (2_000, 2_000), "cased": (2_200, 2_200), "colours": (1_300, 1_300), "svg": (1_600, 1_600)}
+STEPS = {"letters": (2_000, 1_800), "cased": (2_200, 1_900), "colours": (1_300, 800), "svg": (1_600, 1_000)}
 "Steps of the peer and of ours."
 _PEER = Path(__file__).with_name("peer_crnn.py")
 

@@ -81,7 +81,7 @@ class Peer:
             torch.nn.utils.clip_grad_norm_(self.network.layers.parameters(), 5.0)
             self.optimizer.step()
             self.schedule.step()
-        return float(loss)
+        return float(loss.detach())
 
     def exact_match(self) -> float:
         """Share of the test pictures that are read without a mistake."""
