@@ -40,8 +40,8 @@ $(FUZZ): requirements/fuzz.txt $(TEST)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.txt
 	@touch $@
 
-demo: $(TRAIN) ## train on a service of its own, evaluate on the whole test split, print a summary
-	@$(BIN)/python -m trainer.demo --out demo
+demo: $(TRAIN) ## train on a service of its own, evaluate on the test split, print a summary; QUICK=1: a minute
+	@$(BIN)/python -m trainer.demo --out demo $(if $(QUICK),--quick)
 
 test: $(TEST) ## the tests that gate a change
 	$(BIN)/python -m pytest -m "not long and not compose"
@@ -107,7 +107,7 @@ lock: $(LOCKER)/bin/uv ## renew the locked requirements from pyproject.toml
 	  lock() { $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
 	  lock -o requirements/datagen.txt; \
 	  lock --extra train -c requirements/datagen.txt -o requirements/train.txt; \
-	  lock --extra train --extra dask --extra test -c requirements/train.txt -o requirements/test.txt; \
+	  lock --extra train --extra tensorboard --extra dask --extra test -c requirements/train.txt -o requirements/test.txt; \
 	  lock --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt; \
 	  $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
 

@@ -22,7 +22,7 @@ from shared.protocol.request import count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
 from shared.recogniser.device import set_device
 from shared.security.credentials import Access, security_of
-from shared.system.command_line import progress
+from shared.system.command_line import announced, progress
 from shared.system.embedded_service import embedded_service
 from shared.system.signals import uninterrupted
 
@@ -72,7 +72,7 @@ def _checkpoints(options: argparse.Namespace) -> list[Path]:
 def _evaluate(checkpoint: Path, info: CheckpointInfo, client: DatasetClient, options: argparse.Namespace) -> Evaluation:
     _announce(checkpoint, info, client, options.split)
     count = client.dataset.counts[options.split]
-    with uninterrupted():
+    with announced("compiling the network"), uninterrupted():
         predictor = SplitPredictor(checkpoint, info, client.dataset.spec, options.device)
         predictor.warm_up()
     batches = predictor.predict_split(client, options.split, min(options.batch_size, count))

@@ -21,6 +21,7 @@ from shared.errors import UsageError
 from shared.recogniser import load
 from shared.recogniser.image_reader import BATCH_SIZE, ImageReader, Reading, printable
 from shared.system.atomic_file import write_atomic
+from shared.system.command_line import announced
 from shared.system.signals import uninterrupted
 
 _COLUMNS = ("file", "text", "confidence", "character_confidences", "problem")
@@ -43,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """Predicts and prints; returns the exit code: 2 when a file could not be used."""
     if options.csv is not None:
         _check_csv(options.csv)
-    with uninterrupted():
+    with announced("compiling the network"), uninterrupted():
         reader = load(options.ckpt, options.device)
     predictions: list[Prediction] = []
     for prediction in _predict_all(reader, picture_files(options.pictures, sys.stdin)):

@@ -19,6 +19,9 @@ from shared.recogniser.ctc_decoding import PredictedBatch
 
 NUM_BINS = 10
 "Equal parts of 0..1 that confidences are sorted into."
+NUM_RIGHT = 12
+_SPREAD = np.uint64(0x9E3779B97F4A7C15)
+"Indices times this, modulo 2^64, are spread evenly (Knuth, The Art of Computer Programming 3, 6.4)."
 MAX_CONFUSED = 128
 "The confusion matrix of a larger alphabet is of some of its characters."
 NUM_CONFUSED = 40
@@ -61,8 +64,8 @@ class Score:
 
 
 @dataclass(frozen=True)
-class PredictionError:
-    """A sample whose prediction is not its truth."""
+class SamplePrediction:
+    """One sample, and what the network predicts for it."""
 
     index: int
     truth: str
@@ -103,8 +106,10 @@ class Figures:
     "By ascending confidence; bins that hold samples."
     calibration_error: float
     "Mean distance of confidence and accuracy over the bins, by samples (expected calibration error)."
-    errors: list[PredictionError]
-    "In the order of the split."
+    errors: list[SamplePrediction]
+    "Those whose prediction is not their truth, in the order of the split."
+    right: list[SamplePrediction]
+    "At most `NUM_RIGHT` of the others from all over the split, the same ones in whatever order samples came."
 
 
 class Coverage:
@@ -143,7 +148,8 @@ class ScoreAccumulator:
         self._losses: list[NDArray[np.float32]] = []
         self._confidences: list[NDArray[np.float64]] = []
         self._is_correct: list[NDArray[np.bool_]] = []
-        self._errors: list[PredictionError] = []
+        self._errors: list[SamplePrediction] = []
+        self._right: list[tuple[int, SamplePrediction]] = []
 
     def add(self, batch: EvaluatedBatch) -> None:
         """Counts the samples of a batch."""
@@ -157,7 +163,8 @@ class ScoreAccumulator:
         self._is_correct.append(correct)
         for truth, prediction in pairs:
             self._add_alignment(truth, prediction)
-        self._errors += [_prediction_error(batch, row) for row in np.flatnonzero(~correct)]
+        self._errors += [_prediction(batch, row) for row in np.flatnonzero(~correct)]
+        self._keep_some(batch, np.flatnonzero(correct))
 
     def figures(self) -> Figures:
         """The figures of all samples added, at least one."""
@@ -177,7 +184,16 @@ class ScoreAccumulator:
             calibration=bins,
             calibration_error=sum(gaps) / samples,
             errors=sorted(self._errors, key=lambda error: error.index),
+            right=[prediction for _, prediction in self._right],
         )
+
+    def _keep_some(self, batch: EvaluatedBatch, correct: NDArray[np.int64]) -> None:
+        """Of the right predictions, those whose index is spread to the lowest places."""
+        places = batch.indices[correct] * _SPREAD
+        highest = self._right[-1][0] if len(self._right) == NUM_RIGHT else 2**64
+        new = [(place, _prediction(batch, row)) for place, row in zip(places.tolist(), correct, strict=True)
+               if place < highest]  # fmt: skip
+        self._right = sorted(self._right + new, key=lambda pair: pair[0])[:NUM_RIGHT]
 
     def _add_alignment(self, truth: str, prediction: str) -> None:
         # Most predictions are right, and an alignment of equal texts needs no search.
@@ -215,9 +231,9 @@ def _confidence_bin(confidences: NDArray[np.float64], is_correct: NDArray[np.boo
     return ConfidenceBin(Score(samples, int(is_correct.sum())), math.fsum(confidences) / samples)
 
 
-def _prediction_error(batch: EvaluatedBatch, row: int) -> PredictionError:
+def _prediction(batch: EvaluatedBatch, row: int) -> SamplePrediction:
     predictions = batch.predictions
-    return PredictionError(
+    return SamplePrediction(
         index=int(batch.indices[row]),
         truth=batch.truths[row],
         prediction=predictions.texts[row],

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from tests.services import ServiceProcess
-from tests.trainer.training.test_prometheus_exporter import address_of, training
+from tests.trainer.page.test_prometheus_exporter import address_of, training
 
 OBSERVE = Path(__file__).parents[1] / ".observe"
 DASHBOARD: dict[str, Any] = json.loads((OBSERVE / "grafana/dashboards/captcha.json").read_text())

@@ -5,7 +5,7 @@ import json
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from shared.client import connect
@@ -16,15 +16,16 @@ from shared.recogniser.checkpoint_info import find_checkpoint
 from shared.security.credentials import Access, add_security_options, security_of
 from shared.system.command_line import CommandParser
 from shared.system.embedded_service import embedded_service
-from shared.system.listen_address import ListenAddress
 from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
 from trainer.distributed.rank_table import read_rank_table
 from trainer.distributed.world import World
-from trainer.metrics_option import add_metrics_options, metrics_address
-from trainer.progress import TrainingProgress
+from trainer.metrics_option import PageOptions, add_metrics_options, page_options
+from trainer.next_command import next_command
+from trainer.progress.tensorboard import check_tensorboard
+from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import RunDir, Summary
 from trainer.training.compatibility import SPLIT, plan_slice
 
@@ -50,33 +51,34 @@ def main(argv: Sequence[str]) -> int:
     options = build_parser().parse_args(argv)
     placement = _placement(options)
     run, config = _open_run(options, placement)
-    listen = metrics_address(options)
-    with _service(options, config) as access, TrainingProgress() as progress:
+    check_tensorboard(config)
+    pages = page_options(options)
+    with _service(options, config, pages) as (access, pages), TrainingProgress() as progress:
         if placement is not None:
-            summary, received = _train_on_ranks(placement, config, run, options.device, access, listen, progress)
+            launcher = Launcher(placement, run, progress, pages)
+            summary, received = _train_on_ranks(placement, launcher, config, options.device, access, progress)
         else:
             # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
             with uninterrupted():
                 from trainer.training.single_rank import train
 
-            summary, is_stopped = train(config, run, options.device, access, listen, progress)
+            summary, is_stopped = train(config, run, options.device, access, pages, progress)
             # MindSpore turns a Ctrl-C during its compilation into SIGTERM: treat both as Ctrl-C.
             received = [signal.SIGINT] if is_stopped else []
     if summary is not None:
         if options.json:
             print(json.dumps(asdict(summary)))
         else:
-            progress.finish(summary)
+            progress.finish(summary, next_command(options, summary))
     return 128 + received[0] if received else 0
 
 
 def _train_on_ranks(
     placement: Placement,
+    launcher: Launcher,
     config: TrainerConfig,
-    run: RunDir,
     device: str,
     access: Access,
-    listen: ListenAddress | None,
     progress: TrainingProgress,
 ) -> tuple[Summary | None, list[int]]:
     """As one process per rank of this host; the summary, and the signals that stopped it."""
@@ -85,7 +87,6 @@ def _train_on_ranks(
     config = config.for_dataset(dataset.spec)
     plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
     progress.set_data(dataset, access.target, SPLIT)
-    launcher = Launcher(placement, run, progress, listen)
     with stop_on_signal(launcher.stop) as received:
         return launcher.train(dump_config(config), access, device), received
 
@@ -169,20 +170,25 @@ def _with_initial_checkpoint(config: TrainerConfig, init_from: Path | None) -> T
 
 
 @contextmanager
-def _service(options: argparse.Namespace, config: TrainerConfig) -> Iterator[Access]:
+def _service(
+    options: argparse.Namespace, config: TrainerConfig, pages: PageOptions
+) -> Iterator[tuple[Access, PageOptions]]:
+    """Where to read from, and the options of the pages with the address of the service's own, as far as known."""
     security, retry_policy = security_of(options, options.datagen), retry_policy_of(options)
     if options.datagen is not None:
         if given := given_spec_options(options):
             raise UsageError(f"{', '.join(given)}: the service at --datagen says what its data set is; leave it out")
         connect(options.datagen, retry_policy, security).close()
-        yield Access(options.datagen, security)
+        yield Access(options.datagen, security), pages
         return
     render_spec = _render_spec(options, config)
+    addresses = [pages.service_page]
     counts = {"train": config.train_samples, "valid": config.validate_samples, "test": 10_000}
-    with embedded_service(counts, render_spec) as embedded:
+    on_page = None if pages.listen is None else addresses.append
+    with embedded_service(counts, render_spec, on_page=on_page) as embedded:
         if not options.resume:
             RunDir(options.run_dir).write_spec(render_spec)
-        yield Access(embedded)
+        yield Access(embedded), replace(pages, service_page=pages.service_page or addresses[-1])
 
 
 def _render_spec(options: argparse.Namespace, config: TrainerConfig) -> RenderSpec:

@@ -99,6 +99,8 @@ class TrainerConfig(BaseModel):
     """The run ends after so many validations in a row without a higher accuracy; null: it takes all its steps."""
     log_steps: int = Field(50, ge=1)
     """Steps between lines of metrics.jsonl."""
+    tensorboard: bool = False
+    """Whether TensorBoard event files are written beside metrics.jsonl, in tensorboard/; needs tensorboardX."""
     codec: Codec | None = None
     """Encoding of images on the wire: raw, zstd or png; null: the first that the service offers."""
     prefetch: int = Field(4, ge=1, le=64)

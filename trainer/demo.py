@@ -19,6 +19,8 @@ from shared.system.embedded_service import embedded_service
 from trainer.config import load_config
 
 TEST_SAMPLES = 10_000
+QUICK_TEST_SAMPLES = 2_000
+_QUICK = ("steps=200",)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -27,17 +29,28 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--out", type=Path, default=Path("demo"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("-o", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
                         help="one key of the training to change")  # fmt: skip
-    parser.add_argument("--test-samples", type=positive, default=TEST_SAMPLES, metavar="N",
-                        help="size of the test split; default: %(default)s")  # fmt: skip
+    sizes = f"default: {TEST_SAMPLES}, with --quick {QUICK_TEST_SAMPLES}"
+    parser.add_argument("--test-samples", type=positive, metavar="N", help=f"size of the test split; {sizes}")
+    parser.add_argument("--quick", action="store_true", help="about a minute: 200 steps, a smaller test split")
     options = parser.parse_args(argv)
-    out, config = options.out, load_config({}, None, options.overrides)
-    overrides = [part for override in options.overrides for part in ("-o", override)]
+    keys = [*(_QUICK if options.quick else ()), *options.overrides]
+    out, config = options.out, load_config({}, None, keys)
+    overrides = [part for key in keys for part in ("-o", key)]
     shutil.rmtree(out, ignore_errors=True)
-    counts = {"train": config.train_samples, "test": options.test_samples}
+    test_samples = options.test_samples or (QUICK_TEST_SAMPLES if options.quick else TEST_SAMPLES)
+    counts = {"train": config.train_samples, "test": test_samples}
     with embedded_service(counts, RenderSpec(DatasetSpec.from_mapping(config.spec_values()))) as target:
         trained = _json_of("trainer", "--datagen", target, "--run-dir", str(out / "run"), *overrides)
         evaluated = _json_of(
             "evaluator", "--datagen", target, "--ckpt", str(out / "run"), "--report", str(out / "report")
+        )
+    if options.quick:
+        full = load_config({}, None, ())
+        print(
+            f"this was the quick demo, {trained['steps']:,} steps; the full one takes {full.steps:,}, about 5 minutes "
+            "on two CPU cores: make demo",
+            file=sys.stderr,
+            flush=True,
         )
     print_summary(trained, evaluated, out / "report" / "index.html")
     return 0

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import UsageError
-from shared.system.command_line import CommandParser, run
+from shared.system.command_line import CommandParser, announced, run
 from shared.system.signals import uninterrupted
 
 _EXAMPLES = """\
@@ -32,7 +32,7 @@ def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
     _check_out(options.out)  # Before the work, not after it.
     # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
-    with uninterrupted():
+    with announced("compiling the network"), uninterrupted():
         from trainer.export_formats import export_mindir, export_onnx
 
         export = export_onnx if options.out.suffix == ".onnx" else export_mindir

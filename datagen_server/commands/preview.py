@@ -11,16 +11,18 @@ from datagen_server.rendering.contact_sheet import contact_sheet
 from datagen_server.rendering.glyphs import FONT_PATH
 from shared.dataset.fonts import FontFiles
 from shared.dataset.spec_options import spec_of
+from shared.system.command_line import progress
 
 
 def run(options: argparse.Namespace) -> int:
     """Writes a contact sheet and prints where it is."""
     indices = range(options.first, options.first + options.num_samples)
-    _, samples = look_up(options, indices)
-    captions = [sample.text for sample in samples]
-    images = np.stack([sample.image for sample in samples])
-    sheet = contact_sheet(images, captions, font_path=_caption_font(options, captions))
-    save_image(sheet, options.out)
+    with progress("preview", len(indices), "samples") as advance:
+        _, samples = look_up(options, indices, advance)
+        captions = [sample.text for sample in samples]
+        images = np.stack([sample.image for sample in samples])
+        sheet = contact_sheet(images, captions, font_path=_caption_font(options, captions))
+        save_image(sheet, options.out)
     facts = {"out": str(options.out), "split": options.split, "first": options.first, "count": len(samples)}
     line = f"{options.out}: {len(samples)} samples of {options.split}, from index {options.first}"
     print(json.dumps(facts) if options.json else line)

@@ -1,7 +1,7 @@
 """Samples for `preview` and `inspect`: from a service, from shards, or rendered here."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +18,36 @@ from shared.protocol.messages import samples_message, samples_of
 from shared.protocol.request import check_indices
 from shared.security.credentials import security_of
 
+_PART = 64
+"Samples that are read at a time."
 
-def look_up(options: argparse.Namespace, indices: Sequence[int]) -> tuple[Dataset, Sequence[Sample]]:
-    """The data set that the options name, and its samples of `indices`; raises `InvalidRequest` or `NotFound`."""
+
+def look_up(
+    options: argparse.Namespace, indices: Sequence[int], advance: Callable[[int], object] = lambda _: None
+) -> tuple[Dataset, Sequence[Sample]]:
+    """The data set that the options name, and its samples of `indices`; raises `InvalidRequest` or `NotFound`.
+
+    advance: is called with how many more samples there are.
+    """
     security = security_of(options, options.datagen)
+    parts = [indices[first : first + _PART] for first in range(0, len(indices), _PART)]
+    samples: list[Sample] = []
     if options.datagen:
         check_no_spec_options(options, "--datagen")
         with connect(options.datagen, security=security) as client:
-            return client.dataset, client.samples(options.split, indices)
+            check_indices(client.dataset, options.split, indices)
+            for part in parts:
+                samples += client.samples(options.split, part)
+                advance(len(part))
+            return client.dataset, samples
     with open_source(options, num_workers=1) as source:
         check_indices(source.dataset, options.split, indices)
-        records = source.read(options.split, np.array(indices, np.uint64), Codec.RAW).result()
         spec = source.dataset.spec
-        return source.dataset, samples_of(samples_message(indices, records, source.dataset), Codec.RAW, spec)
+        reads = [source.read(options.split, np.array(part, np.uint64), Codec.RAW) for part in parts]
+        for part, read in zip(parts, reads, strict=True):
+            samples += samples_of(samples_message(part, read.result(), source.dataset), Codec.RAW, spec)
+            advance(len(part))
+        return source.dataset, samples
 
 
 def save_image(image: Image.Image, path: Path) -> None:

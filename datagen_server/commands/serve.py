@@ -7,12 +7,13 @@ from functools import partial
 
 from datagen_server.commands.open_source import open_source
 from datagen_server.page.app import status_app
-from datagen_server.page.page_server import PageServer
+from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.service.auth import ServerSecurity
 from datagen_server.service.logs import start_logging
 from datagen_server.service.memory_budget import check_memory
 from datagen_server.service.server import DatasetServer, serve_until_stopped
 from datagen_server.sources.sample_source import SampleSource
+from shared.page.page_server import PageServer
 from shared.system.listen_address import ListenAddress
 from shared.system.malloc import keep_freed_blocks
 
@@ -32,12 +33,13 @@ def run(options: argparse.Namespace) -> int:
         check_memory(options.memory)
     authentication = security.open()
     keep_freed_blocks()
-    with open_source(options) as source:
+    with RecentFaults() as faults, open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
         server, page = DatasetServer(source, listen, options.max_streams, authentication, options.memory), None
         if metrics_listen is not None:
-            page = PageServer(status_app(source, server.metrics, lambda: server.is_serving), metrics_listen)
+            app = status_app(source, server.metrics, lambda: server.is_serving, faults)
+            page = PageServer(app, metrics_listen)
         announce = partial(_announce_as_json, source) if options.json else None
         return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page, announce=announce)
 

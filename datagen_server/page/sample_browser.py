@@ -6,6 +6,7 @@ at a time: a person who clicks fast, or in many windows, waits, and the trainers
 
 import threading
 from base64 import b64encode
+from collections.abc import Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as TookTooLong
 from dataclasses import dataclass
@@ -13,7 +14,6 @@ from time import monotonic
 
 import numpy as np
 
-from datagen_server.page.query_string import SamplesQuery
 from datagen_server.sources.sample_source import Records, SampleSource
 from shared.errors import DataLoss, Unavailable
 from shared.protocol.batch import text_of
@@ -41,20 +41,20 @@ class SampleReader:
         self._source = source
         self._places = threading.BoundedSemaphore(_PAGES_AT_ONCE)
 
-    def read(self, query: SamplesQuery) -> list[ShownSample]:
-        """The samples asked for; raises `Unavailable` when the source is too busy to give them in time."""
+    def read(self, split: str, indices: Sequence[int]) -> list[ShownSample]:
+        """Some samples of a split; raises `Unavailable` when the source is too busy to give them in time."""
         deadline = monotonic() + _TIMEOUT_S
         if not self._places.acquire(timeout=_TIMEOUT_S):
             raise Unavailable("other pages of samples are being read; try again")
         try:
-            return self._read(query, deadline)
+            return self._read(split, indices, deadline)
         finally:
             self._places.release()
 
-    def _read(self, query: SamplesQuery, deadline: float) -> list[ShownSample]:
-        reads = [self._source.read(query.split, np.array([index], np.uint64), Codec.PNG) for index in query.indices]
+    def _read(self, split: str, indices: Sequence[int], deadline: float) -> list[ShownSample]:
+        reads = [self._source.read(split, np.array([index], np.uint64), Codec.PNG) for index in indices]
         try:
-            return [self._shown(index, read, deadline) for index, read in zip(query.indices, reads, strict=True)]
+            return [self._shown(index, read, deadline) for index, read in zip(indices, reads, strict=True)]
         except TookTooLong as error:
             raise Unavailable(f"no samples within {_TIMEOUT_S:g} s: streams come first; try again") from error
         finally:

@@ -1,10 +1,11 @@
-"""The rows of the status page: one for each open stream, one for each damaged shard."""
+"""The rows of the status page: open streams, totals of each split, finished readers, damaged shards."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from time import perf_counter
 
+from datagen_server.service.finished_streams import FinishedStream
 from datagen_server.service.stream_metrics import ServiceMetrics, StreamMeter, Who
+from shared.page.texts import duration
 
 _STARVED_SHARE = 0.5
 
@@ -38,6 +39,35 @@ class StreamRow:
 
 
 @dataclass(frozen=True)
+class TotalRow:
+    """What all streams of one split got since the service began."""
+
+    split: str
+    open: int
+    finished: int
+    images: float
+    num_bytes: float
+    service_s: float
+    "Seconds that readers waited for samples, over all streams."
+    reader_s: float
+    "Seconds that batches waited for their readers, over all streams."
+
+
+@dataclass(frozen=True)
+class FinishedRow:
+    """One stream that has ended."""
+
+    stream: FinishedStream
+    ago: str
+    lasted: str
+
+    @property
+    def images_per_s(self) -> float:
+        """Over its whole life."""
+        return self.stream.num_images / max(self.stream.lasted_s, 1e-9)
+
+
+@dataclass(frozen=True)
 class DamagedShard:
     """A shard in which damaged records were read."""
 
@@ -52,17 +82,35 @@ def stream_rows(metrics: ServiceMetrics) -> list[StreamRow]:
     return [_row(meter, now) for meter in metrics.open_streams()]
 
 
+def total_rows(metrics: ServiceMetrics) -> list[TotalRow]:
+    """By split; those that nobody has read are left out."""
+    by_split: dict[str, TotalRow] = {}
+    num_finished, open_streams = metrics.finished.by_split(), [meter.request.split for meter in metrics.open_streams()]
+    for (split, _), total in metrics.totals().items():
+        row = by_split.get(split) or TotalRow(split, open_streams.count(split), num_finished[split], 0, 0, 0, 0)
+        by_split[split] = replace(
+            row,
+            images=row.images + total.images,
+            num_bytes=row.num_bytes + total.num_bytes,
+            service_s=row.service_s + total.service_s,
+            reader_s=row.reader_s + total.reader_s,
+        )
+    return [by_split[split] for split in sorted(by_split)]
+
+
+def finished_rows(metrics: ServiceMetrics) -> list[FinishedRow]:
+    """The last ones, newest first."""
+    now = perf_counter()
+    return [
+        FinishedRow(stream, duration(max(0.0, now - stream.ended_s)), duration(stream.lasted_s))
+        for stream in metrics.finished.newest_first()
+    ]
+
+
 def damaged_shards(metrics: ServiceMetrics) -> list[DamagedShard]:
     """Those with the most damage first."""
     healed, refused = metrics.damage.healed.copy(), metrics.damage.refused.copy()
     return [DamagedShard(file, healed[file], refused[file]) for file, _ in (healed + refused).most_common()]
-
-
-def duration(seconds: float) -> str:
-    """As text: 0.4 s, 12 s, 0:03:20."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    return str(timedelta(seconds=int(seconds)))
 
 
 def _row(meter: StreamMeter, now: float) -> StreamRow:

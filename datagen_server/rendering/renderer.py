@@ -32,24 +32,30 @@ class CaptchaRenderer:
         self._weights = list(accumulate(style.weight for style in spec.styles))
 
     def text(self, split: str, index: int) -> str:
-        """The characters of a sample, far quicker than its picture. Neither the split nor the count is checked."""
-        return self._draw_text(self._draws(split, index))
+        """See `sample_text`."""
+        return sample_text(self._spec, split, index)
 
     def render(self, split: str, index: int) -> tuple[NDArray[np.uint8], str]:
         """The picture of a sample, uint8 [height, width, 3], RGB, and its text."""
-        draws = self._draws(split, index)
-        text = self._draw_text(draws)
+        draws = _draws(self._spec, split, index)
+        text = _draw_text(self._spec, draws)
         return self._draw_painter(draws).paint(text, draws), text
-
-    def _draws(self, split: str, index: int) -> Draws:
-        return Draws(sample_key(self._spec.seed, split, index))
-
-    def _draw_text(self, draws: Draws) -> str:
-        spec = self._spec
-        length = spec.min_length + draws.randbelow(spec.max_length - spec.min_length + 1)
-        return "".join(draws.choice(spec.alphabet) for _ in range(length))
 
     def _draw_painter(self, draws: Draws) -> Painter:
         if len(self._painters) == 1:
             return self._painters[0]
         return self._painters[bisect_right(self._weights, draws.randbelow(self._weights[-1]))]
+
+
+def sample_text(spec: DatasetSpec, split: str, index: int) -> str:
+    """The characters of a rendered sample, far quicker than its picture. Neither the split nor the count is checked."""
+    return _draw_text(spec, _draws(spec, split, index))
+
+
+def _draws(spec: DatasetSpec, split: str, index: int) -> Draws:
+    return Draws(sample_key(spec.seed, split, index))
+
+
+def _draw_text(spec: DatasetSpec, draws: Draws) -> str:
+    length = spec.min_length + draws.randbelow(spec.max_length - spec.min_length + 1)
+    return "".join(draws.choice(spec.alphabet) for _ in range(length))

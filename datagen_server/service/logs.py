@@ -58,6 +58,7 @@ def logged(meter: StreamMeter, is_draining: Callable[[], bool]) -> Iterator[None
         if not end:
             cut_off = "cut off as this server drained: its reader had stalled"
             end = meter.ended_for or (cut_off if is_draining() else "cancelled by its reader")
+        meter.ended_for = end
         now = perf_counter()
         waits, seconds = meter.waits(now), now - meter.opened_s
         spent = f"{seconds:.1f} s, {waits.service_s:.1f} waiting for samples, {waits.reader_s:.1f} for its reader"

@@ -18,7 +18,6 @@ from typing import Self
 import grpc
 from grpc_health.v1 import health, health_pb2
 
-from datagen_server.page.page_server import PageServer
 from datagen_server.service.auth import Authentication, ServerSecurity
 from datagen_server.service.call_metrics import CallCounter
 from datagen_server.service.memory_budget import MemoryBudget, default_memory
@@ -29,6 +28,7 @@ from datagen_server.service.standard_services import health_handler, reflection_
 from datagen_server.service.stream_metrics import ServiceMetrics
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.timed_source import TimedSource
+from shared.page.page_server import PageServer
 from shared.protocol.messages import SERVICE
 from shared.system.listen_address import ListenAddress
 

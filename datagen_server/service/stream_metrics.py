@@ -7,7 +7,7 @@ has stalled for five minutes shows as five minutes, and not as nothing until it 
 The label `who` says who was slow: "service" while a stream waits for its samples, "reader" while a batch waits to be
 taken by its reader.
 
-To add a figure: count it in `StreamMeter` without a lock, add it up in `_Totals`, and name it in `_stream_totals`.
+To add a figure: count it in `StreamMeter` without a lock, add it up in `Totals`, and name it in `_stream_totals`.
 """
 
 import threading
@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from datagen_server.service.finished_streams import FinishedStream, FinishedStreams
 from datagen_server.sources.sample_source import DamageCounts, SampleSource
 from shared import VERSION
 from shared.protocol.request import StreamRequest
@@ -63,10 +64,10 @@ class StreamMeter:
         self.next_step = request.first_step
         self.num_batches = self.num_bytes = 0
         self.opened_s = perf_counter()
-        self.cancel: Callable[[], object] = _do_nothing
+        self.cancel: Callable[[], object] = lambda: None
         "Ends the call."
         self.ended_for = ""
-        "Why the server itself has ended it, if it has."
+        "Why it ended; empty while it is open."
         # (waiting for the reader, since when, seconds of the service, seconds of the reader): replaced as one value.
         self._waits = False, self.opened_s, 0.0, 0.0
         # (when, batches, seconds of the service, seconds of the reader), and the one before.
@@ -125,13 +126,9 @@ class StreamMeter:
         return self.request.split, str(rank) if rank < MAX_RANK_LABELS else f"{MAX_RANK_LABELS}+"
 
 
-def _do_nothing() -> None:
-    """Ends no call."""
-
-
 @dataclass
-class _Totals:
-    """The sums over the streams of one split and rank."""
+class Totals:
+    """The sums over some streams."""
 
     batches: float = 0
     images: float = 0
@@ -140,6 +137,7 @@ class _Totals:
     reader_s: float = 0
 
     def add(self, meter: StreamMeter, now: float) -> None:
+        """One stream's figures up to `now`."""
         waits = meter.waits(now)
         self.batches += meter.num_batches
         self.images += meter.num_images
@@ -155,7 +153,8 @@ class ServiceMetrics:
         self.damage = source.damage
         self._splits = tuple(source.dataset.counts)
         self._open: dict[int, StreamMeter] = {}
-        self._closed: dict[tuple[str, str], _Totals] = {}
+        self._closed: dict[tuple[str, str], Totals] = {}
+        self.finished = FinishedStreams()
         self._lock = threading.Lock()
         disable_created_metrics()  # type: ignore[no-untyped-call]  # Else three of four series are creation times.
         self.registry = CollectorRegistry()
@@ -174,9 +173,24 @@ class ServiceMetrics:
         try:
             yield meter
         finally:
+            now = perf_counter()
             with self._lock:
                 del self._open[id(meter)]
-                self._closed.setdefault(meter.labels, _Totals()).add(meter, perf_counter())
+                self._closed.setdefault(meter.labels, Totals()).add(meter, now)
+            self.finished.add(
+                FinishedStream(request, peer, meter.num_images, meter.ended_for, now, now - meter.opened_s)
+            )
+
+    def totals(self) -> dict[tuple[str, str], Totals]:
+        """The sums over all streams so far, by split and rank label."""
+        with self._lock:
+            return self._totals(list(self._open.values()), perf_counter())
+
+    def _totals(self, meters: list[StreamMeter], now: float) -> dict[tuple[str, str], Totals]:
+        totals = {labels: Totals(*astuple(closed)) for labels, closed in self._closed.items()}
+        for meter in meters:
+            totals.setdefault(meter.labels, Totals()).add(meter, now)
+        return totals
 
     def open_streams(self) -> list[StreamMeter]:
         """By split, rank, and time of opening."""
@@ -189,15 +203,13 @@ class ServiceMetrics:
         with self._lock:
             now = perf_counter()
             meters = list(self._open.values())
-            totals = {labels: _Totals(*astuple(closed)) for labels, closed in self._closed.items()}
-            for meter in meters:
-                totals.setdefault(meter.labels, _Totals()).add(meter, now)
+            totals = self._totals(meters, now)
         yield from _stream_totals(totals)
         yield from _open_streams(meters, self._splits, now)
         yield from _damage(self.damage)
 
 
-def _stream_totals(totals: dict[tuple[str, str], _Totals]) -> Iterator[Metric]:
+def _stream_totals(totals: dict[tuple[str, str], Totals]) -> Iterator[Metric]:
     labels = "split", "rank"
     batches = CounterMetricFamily("captcha_batches", "Batches sent.", labels=labels)
     images = CounterMetricFamily("captcha_images", "Images sent.", labels=labels)

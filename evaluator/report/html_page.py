@@ -4,32 +4,36 @@ The page itself is templates/report.html; this module computes its values.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from evaluator.evaluate import Evaluation
-from evaluator.report.charts import (
-    accuracy_chart,
-    calibration_chart,
-    confusion_chart,
-    length_chart,
-    loss_chart,
-    validation_chart,
-)
-from evaluator.report.error_examples import ErrorExample
-from evaluator.report.loss_history import Point, thinned
+from evaluator.report.charts import accuracy_chart, calibration_chart, confusion_chart, length_chart
+from evaluator.report.examples import Example
+from evaluator.report.training import Training
 from evaluator.scores import Figures
+from shared.page.run_curves import draw_curves
 
 NUM_CONFUSIONS = 6
 "Of the most frequent ones, listed in words."
 
 
+@dataclass(frozen=True)
+class Gallery:
+    """The predictions that are shown one by one."""
+
+    worst: Sequence[Example]
+    "Errors, the highest loss first."
+    right: Sequence[Example]
+
+
 def render_page(
     evaluation: Evaluation,
     evaluations: Sequence[Evaluation],
-    examples: Sequence[ErrorExample],
-    history: Sequence[Point],
+    gallery: Gallery,
+    training: Training,
     run: Mapping[str, Any],
 ) -> str:
     """HTML; the same for the same arguments. evaluations: of every checkpoint; run: see `configuration`."""
@@ -50,13 +54,13 @@ def render_page(
         figures=figures,
         total=figures.total,
         evaluations=by_step,
-        examples=examples,
-        history=history,
+        gallery=gallery,
+        training=training,
+        settings=training.settings(evaluation.info),
         run=run,
         alphabet=alphabet,
         confusions=frequent_confusions(figures),
-        loss_chart=loss_chart(thinned(history), evaluation.info.global_step) if history else None,
-        validation_chart=validation_chart(history, evaluation.info.global_step),
+        curves=draw_curves({"": training.history}, evaluation.info.global_step),
         accuracy_chart=accuracy_chart(scores) if len(scores) > 1 else None,
         length_chart=length_chart(figures),
         calibration_chart=calibration_chart(figures),

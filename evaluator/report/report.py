@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from evaluator.evaluate import Evaluation
-from evaluator.report.error_examples import error_examples
-from evaluator.report.html_page import render_page
-from evaluator.report.loss_history import read_history
+from evaluator.report.examples import examples_of, worst_errors
+from evaluator.report.html_page import Gallery, render_page
 from evaluator.report.report_json import configuration, full_report
+from evaluator.report.training import read_training
 from shared.client import DatasetClient
 from shared.errors import UsageError
 from shared.system.atomic_file import write_atomic
@@ -32,11 +32,15 @@ def write_report(
 ) -> Path:
     """Writes the three files, each complete or not at all; returns the page. Raises `UsageError` when it cannot.
 
-    evaluations: of every checkpoint; client: where the images of the worst errors come from.
+    evaluations: of every checkpoint; client: where the images of the samples come from.
     """
-    examples = error_examples(evaluation.figures.errors, evaluation.split, evaluation.alphabet, client)
-    history = read_history(evaluation.checkpoint)
-    page = render_page(evaluation, evaluations, examples, history, configuration(evaluation))
+    figures, split, alphabet = evaluation.figures, evaluation.split, evaluation.alphabet
+    gallery = Gallery(
+        worst=examples_of(worst_errors(figures.errors), split, alphabet, client),
+        right=examples_of(figures.right, split, alphabet, client),
+    )
+    training = read_training(evaluation.checkpoint)
+    page = render_page(evaluation, evaluations, gallery, training, configuration(evaluation))
     _write(folder / "timing.json", _json(_timing(evaluation)))
     _write(folder / "report.json", _json(full_report(evaluation, evaluations)))
     _write(folder / "index.html", page)

@@ -12,7 +12,7 @@ from importlib.metadata import version
 from typing import Any
 
 from evaluator.evaluate import Evaluation
-from evaluator.scores import PredictionError, Score
+from evaluator.scores import SamplePrediction, Score
 from shared import VERSION
 
 _VERSIONED = ("mindspore", "numpy")
@@ -77,7 +77,7 @@ def _score(score: Score) -> dict[str, Any]:
     }
 
 
-def _error(error: PredictionError) -> dict[str, Any]:
+def _error(error: SamplePrediction) -> dict[str, Any]:
     return {
         "index": error.index,
         "truth": error.truth,

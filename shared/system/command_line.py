@@ -5,19 +5,33 @@ Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-
 
 import argparse
 import os
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from shared.errors import StreamingError
 
 PLAIN_INTERVAL_S = 10.0
+_FIRST_LINE_S = 2.0
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -47,6 +61,15 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def python_name() -> str:
+    """What to call this interpreter in a command that a person will run: `python` where that is it, else its path."""
+    found = shutil.which("python")
+    if found is not None and Path(found).absolute() == Path(sys.executable).absolute():
+        return "python"
+    path = Path(sys.executable)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
 def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
     """Ends the process with what `main(argv)` returns, or with the exit code of the error it raised, in one line."""
     try:
@@ -64,7 +87,10 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
 
 @contextmanager
 def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Shows the progress of a job on stderr: a bar on a terminal, else a line every 10 s. Yields `advance(n)`."""
+    """Shows the progress of a job on stderr: a bar on a terminal, else a line after 2 s and then every 10 s.
+
+    Yields `advance(n)`.
+    """
     console = Console(stderr=True)
     started = time.monotonic()
     if console.is_terminal:
@@ -73,7 +99,7 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
             task = bar.add_task(label, total=total)
             yield lambda n: bar.advance(task, n)
         return
-    done, next_line = 0, started + PLAIN_INTERVAL_S
+    done, next_line = 0, started + min(_FIRST_LINE_S, PLAIN_INTERVAL_S)
 
     def advance(n: int) -> None:
         nonlocal done, next_line
@@ -86,6 +112,28 @@ def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None
             print(f"{label}: {done:,}/{total:,} {unit}, {rate:,.0f}/s, {left}", file=sys.stderr, flush=True)
 
     yield advance
+
+
+@contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Says on stderr that something is done that has no parts, such as "compiling the network".
+
+    A spinner on a terminal, else a line when it takes more than 2 s.
+    """
+    console = Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        columns = SpinnerColumn(), TextColumn(what), TimeElapsedColumn()
+        with Progress(*columns, console=console, transient=True) as spinner:
+            spinner.add_task(what, total=None)
+            yield
+        return
+    line = threading.Timer(_FIRST_LINE_S, lambda: print(what, file=sys.stderr, flush=True))
+    line.daemon = True
+    line.start()
+    try:
+        yield
+    finally:
+        line.cancel()
 
 
 class _Rate(ProgressColumn):

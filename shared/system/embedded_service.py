@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO
 
@@ -25,21 +25,28 @@ _LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 60.0
 _STOP_TIMEOUT_S = 10.0
 _READY_PREFIX = "listening on "
+_PAGE_PREFIX = "metrics on "
 
 
 @contextmanager
 def embedded_service(
-    counts: Mapping[str, int] = DEFAULT_COUNTS, render_spec: RenderSpec | None = None, num_workers: int | None = None
+    counts: Mapping[str, int] = DEFAULT_COUNTS,
+    render_spec: RenderSpec | None = None,
+    num_workers: int | None = None,
+    on_page: Callable[[str], None] | None = None,
 ) -> Iterator[str]:
     """Yields the target of a service that this process starts and, at the end of the block, stops.
 
     render_spec: what it renders; None: the default data set. num_workers: rendering processes; by default all cores
-    but one, which is left to the reader. Raises `UsageError` with the service's error message for a data set that
-    cannot be rendered, `Unavailable` when the service does not start for another reason.
+    but one, which is left to the reader. on_page: is called with the address of its status page; None: it has none.
+    Raises `UsageError` with the service's error message for a data set that cannot be rendered, `Unavailable` when the
+    service does not start for another reason.
     """
     command = [sys.executable, "-m", "datagen_server", "serve", "--listen", "127.0.0.1:0", "--stop-with-stdin"]
     command += ["--workers", str(num_workers or max(1, num_cores() - 1))]
     command += ["--count", *(f"{name}={count}" for name, count in counts.items())]
+    if on_page is not None:
+        command += ["--metrics-listen", "127.0.0.1:0"]
     with tempfile.TemporaryFile("w+") as log, tempfile.NamedTemporaryFile("w", suffix=".yaml") as spec_file:
         if render_spec is not None:
             spec_file.write(dump_spec(render_spec.spec, render_spec.font_files))
@@ -50,6 +57,9 @@ def embedded_service(
         )
         try:
             target = _target_of(service, log)
+            if on_page is not None and service.stdout is not None:
+                # This line follows the other at once, and may be in the same buffer: `select` would not see it.
+                on_page(f"http://{service.stdout.readline().strip().removeprefix(_PAGE_PREFIX)}")
             try:
                 yield target
             finally:

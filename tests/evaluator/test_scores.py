@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from evaluator.scores import NUM_BINS, Coverage, EvaluatedBatch, Figures, Score, ScoreAccumulator
+from evaluator.scores import NUM_BINS, NUM_RIGHT, Coverage, EvaluatedBatch, Figures, Score, ScoreAccumulator
 from shared.errors import DataLoss
 from shared.recogniser.ctc_decoding import PredictedBatch
 
@@ -53,6 +53,21 @@ def distance_by_definition(truth: str, prediction: str) -> int:
         distance_by_definition(truth, prediction[1:]) + 1,
         distance_by_definition(truth[1:], prediction[1:]) + (truth[0] != prediction[0]),
     )
+
+
+@given(rows, st.integers(1, 7))
+def test_some_right_predictions_are_kept_whatever_the_batches(samples: list[Row], batch_size: int) -> None:
+    right = [index for index, (truth, prediction, *_) in enumerate(samples) if truth == prediction]
+    kept = figures_of(samples, batch_size).right
+    assert kept == figures_of(samples, len(samples)).right
+    assert len(kept) == min(NUM_RIGHT, len(right))
+    assert {each.index for each in kept} <= set(right)
+    assert all(each.truth == each.prediction for each in kept)
+
+
+def test_the_right_predictions_kept_come_from_all_over_the_split() -> None:
+    kept = figures_of([("0", "0", 0.9, 0.1)] * 10_000, batch_size=64).right
+    assert {each.index // 2_500 for each in kept} == {0, 1, 2, 3}
 
 
 @given(rows, st.integers(1, 7))

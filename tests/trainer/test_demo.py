@@ -46,6 +46,17 @@ def test_a_small_demo_trains_evaluates_and_reports(tmp_path: Path, capfd: pytest
     assert (out / "report" / "index.html").is_file()
 
 
+def test_the_quick_demo_is_200_steps_and_tells_of_the_full_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    keys = "hidden_size=16", "batch_size=4", "train_samples=800"
+    overrides = [part for key in keys for part in ("-o", key)]
+    assert main(["--quick", "--out", str(tmp_path / "demo"), "--test-samples", "20", *overrides]) == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out.splitlines()[-1])["steps"] == 200
+    assert "this was the quick demo, 200 steps; the full one takes 3,000" in err
+
+
 def test_a_part_of_the_demo_that_fails_ends_it_with_one_line(tmp_path: Path) -> None:
     with pytest.raises(StreamingError, match="python -m trainer ended with exit code 2; its error message is above"):
         main(["--out", str(tmp_path / "demo"), "-o", "columns_per_frame=7", "-o", "train_samples=100"])

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.security.credentials import Access
-from shared.system.listen_address import ListenAddress
 from trainer.distributed.placement import Placement
-from trainer.metrics_option import METRICS_OPTION
+from trainer.metrics_option import PageOptions
 
 # By the documents; not run on a device.
 _VISIBLE_DEVICES = {"ascend": "ASCEND_RT_VISIBLE_DEVICES", "gpu": "CUDA_VISIBLE_DEVICES"}
@@ -24,7 +23,7 @@ class LaunchCommand:
     logs: Path
     access: Access
     device: str
-    metrics_listen: ListenAddress | None
+    pages: PageOptions
 
     def arguments(self) -> list[str]:
         """Writes the rank table, if there is one, beside the logs; returns the command."""
@@ -58,9 +57,12 @@ class LaunchCommand:
     def _rank_arguments(self) -> list[str]:
         arguments = [str(self.run_dir), "--logs", str(self.logs), *self.access.arguments()]
         arguments += ["--device", self.device, "--ranks", str(self.placement.ranks)]
-        if self.metrics_listen is not None:
-            arguments += [METRICS_OPTION, str(self.metrics_listen)]
-        return [*arguments, "--expect", *(str(device.rank) for device in self.placement.devices)]
+        return [
+            *arguments,
+            *self.pages.arguments(),
+            "--expect",
+            *(str(device.rank) for device in self.placement.devices),
+        ]
 
 
 def _python() -> Path:

@@ -13,14 +13,14 @@ from typing import Any
 
 from shared.errors import StreamingError
 from shared.security.credentials import Access
-from shared.system.listen_address import ListenAddress
 from trainer.distributed.heartbeat import HostHeartbeats
 from trainer.distributed.launch_command import LaunchCommand
 from trainer.distributed.placement import Placement
 from trainer.distributed.processes import children, kill_all
 from trainer.distributed.rank_events import EventKind
 from trainer.distributed.rank_monitor import RankMonitor
-from trainer.progress import TrainingProgress
+from trainer.metrics_option import PageOptions
+from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import MetricsRow, RunDir, Summary
 
 _LOG = logging.getLogger(__name__)
@@ -31,12 +31,10 @@ _POLL_S = 0.1
 
 
 class Launcher:
-    """One start of all ranks of this host; metrics_listen: where rank 0 answers Prometheus."""
+    """One start of all ranks of this host."""
 
-    def __init__(
-        self, placement: Placement, run: RunDir, progress: TrainingProgress, metrics_listen: ListenAddress | None
-    ) -> None:
-        self._placement, self._run, self._progress, self._metrics_listen = placement, run, progress, metrics_listen
+    def __init__(self, placement: Placement, run: RunDir, progress: TrainingProgress, pages: PageOptions) -> None:
+        self._placement, self._run, self._progress, self._pages = placement, run, progress, pages
         several = placement.num_nodes > 1
         logs = [run.logs / f"node-{node}" if several else run.logs for node in range(placement.num_nodes)]
         self.logs, self._heartbeats = logs[placement.node], HostHeartbeats(logs, placement.node)
@@ -82,7 +80,7 @@ class Launcher:
             logs=self.logs,
             access=access,
             device=device,
-            metrics_listen=self._metrics_listen,
+            pages=self._pages,
         )
         with (self.logs / "msrun.log").open("w") as log:
             return subprocess.Popen(
@@ -123,8 +121,10 @@ class Launcher:
             _LOG.warning("rank %d: %s", rank, event["message"])
         elif kind == EventKind.TRAINING and is_shown:
             self._progress.begin(event["done"], event["num_steps"])
+        elif kind == EventKind.STEP and is_shown:
+            self._progress.step(event["done"], event["loss"])
         elif kind == EventKind.ROW and is_shown:
-            self._progress.show(MetricsRow(**event["row"]), event["num_steps"])
+            self._progress.log(MetricsRow(**event["row"]))
 
     def _check(self, msrun: int | None, lost_host: int | None) -> None:
         """Raises for what has failed; msrun: its process id, None when it has ended."""

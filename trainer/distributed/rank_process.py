@@ -19,7 +19,7 @@ from shared.security.credentials import add_security_options
 from trainer.distributed.msrun import PARENT_OF_RANKS
 from trainer.distributed.processes import die_with_parent
 from trainer.distributed.rank_events import SCHEDULER, EventKind, RankEventWriter, events_file
-from trainer.metrics_option import METRICS_OPTION
+from trainer.metrics_option import add_rank_page_options
 
 
 def main(argv: Sequence[str]) -> int:
@@ -68,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--datagen", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--ranks", type=int, required=True)
-    parser.add_argument(METRICS_OPTION, help="checked by the launcher")
+    add_rank_page_options(parser)
     add_security_options(parser)
     parser.add_argument("--expect", type=int, nargs="+", required=True, help="the rank of each process of this host")
     return parser

@@ -2,20 +2,22 @@
 
 import argparse
 import signal
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 
 from shared.client import RetryPolicy, connect
 from shared.recogniser.device import set_device
 from shared.security.credentials import security_of
-from shared.system.listen_address import ListenAddress
 from trainer.config import load_config
 from trainer.distributed.collectives import join_ranks
 from trainer.distributed.rank_events import EventKind, RankEventWriter
 from trainer.distributed.world import World
-from trainer.metrics_option import METRICS_OPTION, metrics_address_of_rank
+from trainer.metrics_option import rank_page_options
+from trainer.page.prometheus_exporter import exported_metrics
+from trainer.progress.observer import RateLimit
+from trainer.progress.tensorboard import TensorboardWriter, tensorboard_events
 from trainer.run_dir import MetricsRow, RunDir
 from trainer.training.loop import Trainer
-from trainer.training.prometheus_exporter import exported_metrics
 
 _RETRY_POLICY = RetryPolicy(connect_timeout_s=RetryPolicy().give_up_after_s)
 "Retries the first answer too: the launcher has just had one from the service."
@@ -27,26 +29,45 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
     world = join_ranks(World(expected, options.ranks))
     config, run = load_config({}, options.logs / "config.yaml", ()), RunDir(options.run_dir)
 
-    def report(row: MetricsRow, num_steps: int) -> None:
-        events.write(EventKind.ROW, row=asdict(row), num_steps=num_steps)
-
     with connect(options.datagen, _RETRY_POLICY, security_of(options, options.datagen)) as client:
-        trainer = Trainer(config, client, run, options.device, report, world)
+        trainer = Trainer(config, client, run, options.device, _observers(options, world, events), world)
         trainer.restore()
         if world.rank == 0:
             run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
         events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.last_step)
-        with exported_metrics(trainer, _metrics_address(options, world.rank)) as address:
+        pages = rank_page_options(options, world.rank)
+        with exported_metrics(trainer, pages) as address, _tensorboard(trainer) as tensorboard:
+            trainer.observers += tensorboard
             if address:
                 events.write(EventKind.METRICS_ADDRESS, rank=world.rank, address=address)
             summary = trainer.train()
         events.write(EventKind.FINISHED, summary=asdict(summary))
 
 
-def _metrics_address(options: argparse.Namespace, rank: int) -> ListenAddress | None:
-    """Where this rank answers Prometheus."""
-    if options.metrics_listen is None:
-        return None
-    first = ListenAddress.parse(options.metrics_listen, insecure=True, option=METRICS_OPTION)
-    return metrics_address_of_rank(first, rank)
+class _EventObserver:
+    """Writes what the launcher shows as progress."""
+
+    def __init__(self, events: RankEventWriter) -> None:
+        self._events, self._limit = events, RateLimit(1.0)
+
+    def step(self, done: int, loss: float) -> None:
+        """At most once a second."""
+        if self._limit.allows():
+            self._events.write(EventKind.STEP, done=done, loss=loss)
+
+    def log(self, row: MetricsRow) -> None:
+        """Each one."""
+        self._events.write(EventKind.ROW, row=asdict(row))
+
+
+def _observers(options: argparse.Namespace, world: World, events: RankEventWriter) -> list[_EventObserver]:
+    """The launcher of each host shows the first rank of that host."""
+    return [_EventObserver(events)] if world.rank == options.expect[0] else []
+
+
+def _tensorboard(trainer: Trainer) -> AbstractContextManager[list[TensorboardWriter]]:
+    """Rank 0 writes for all."""
+    if trainer.world.rank:
+        return nullcontext([])
+    return tensorboard_events(trainer.config, trainer.run, trainer.done)

@@ -7,7 +7,7 @@ from (order seed, epoch, step), so a run that was killed and resumed takes exact
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mindspore as ms
@@ -21,6 +21,7 @@ from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World
+from trainer.progress.observer import TrainingObserver
 from trainer.run_dir import MetricsRow, RunDir, Summary
 from trainer.training.augmentation import BatchPreparation
 from trainer.training.checkpoint_writer import CheckpointWriter, epoch_and_step
@@ -47,11 +48,12 @@ class Trainer:
         client: DatasetClient,
         run: RunDir,
         device: Device,
-        report: Callable[[MetricsRow, int], None],
+        observers: Sequence[TrainingObserver] = (),
         world: World = SINGLE_RANK,
     ) -> None:
         config = config.for_dataset(client.dataset.spec)
-        self.config, self.client, self.run, self.report, self.world = config, client, run, report, world
+        self.config, self.client, self.run, self.world = config, client, run, world
+        self.observers = list(observers)
         self.slice = plan_slice(config, client.dataset, world)
         self.num_steps = config.steps or config.epoch_size * self.slice.num_steps
         self.step: TrainStep = build_step(config, client.dataset.spec, self.slice, self.num_steps, device, world)
@@ -186,6 +188,8 @@ class Trainer:
         self._receipts.add(self.done, indices.asnumpy())
         time_s = time.perf_counter() - started
         self.elapsed_s += time_s
+        for observer in self.observers:
+            observer.step(self.done, result.loss)
         return StepTotals(1, result.loss, result.grad_norm, result.wait_s, time_s)
 
     def _validate(self) -> float | None:
@@ -211,7 +215,8 @@ class Trainer:
         if self.world.rank == 0:
             self.run.append_metrics(row)
         self.row = row
-        self.report(row, self.num_steps)
+        for observer in self.observers:
+            observer.log(row)
 
     def _save(self) -> None:
         """Rank 0 writes, after all have their receipts on the disk and agree on the weights."""

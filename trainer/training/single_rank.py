@@ -3,14 +3,15 @@
 from shared.client import connect
 from shared.recogniser.device import Device, set_device
 from shared.security.credentials import Access
-from shared.system.listen_address import ListenAddress
 from shared.system.signals import stop_on_signal
 from trainer.config import TrainerConfig
-from trainer.progress import TrainingProgress
+from trainer.metrics_option import PageOptions
+from trainer.page.prometheus_exporter import exported_metrics
+from trainer.progress.tensorboard import tensorboard_events
+from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import RunDir, Summary
 from trainer.training.compatibility import SPLIT
 from trainer.training.loop import Trainer
-from trainer.training.prometheus_exporter import exported_metrics
 
 
 def train(
@@ -18,18 +19,23 @@ def train(
     run: RunDir,
     device: Device,
     access: Access,
-    listen: ListenAddress | None,
+    pages: PageOptions,
     progress: TrainingProgress,
 ) -> tuple[Summary, bool]:
-    """Trains to the end; the summary, and whether a signal stopped it. listen: where it answers Prometheus."""
+    """Trains to the end; the summary, and whether a signal stopped it. pages: where it shows its page."""
     set_device(device)
     with connect(access.target, security=access.security) as client:
-        trainer = Trainer(config, client, run, device, progress.show)
+        trainer = Trainer(config, client, run, device, [progress])
         trainer.restore()
         run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         progress.set_data(client.dataset, access.target, SPLIT)
         progress.begin(trainer.done, trainer.last_step)
-        with stop_on_signal(trainer.stop) as received, exported_metrics(trainer, listen) as address:
+        with (
+            stop_on_signal(trainer.stop) as received,
+            exported_metrics(trainer, pages) as address,
+            tensorboard_events(config, run, trainer.done) as events,
+        ):
+            trainer.observers += events
             progress.show_metrics_address(0, address)
             summary = trainer.train()
     return summary, bool(received)

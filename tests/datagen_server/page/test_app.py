@@ -11,18 +11,21 @@ from http.client import HTTPConnection
 from io import BytesIO
 from pathlib import Path
 
+import grpc
 import numpy as np
 import pytest
 from PIL import Image
 
 from datagen_server.page.app import status_app
-from datagen_server.page.page_server import PageServer
+from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.service.server import DatasetServer
 from datagen_server.shards.manifest import Manifest, Plan
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.shard_source import ShardSource
 from shared.client import connect
 from shared.errors import UsageError
+from shared.page.page_server import PageServer
+from shared.protocol.messages import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until
 from tests.datagen_server.shards.building import build, damage_record, plan_of, with_foreign_fingerprint
@@ -33,12 +36,12 @@ LOOPBACK = ListenAddress("127.0.0.1", 0)
 
 
 @contextmanager
-def pages(source: SampleSource) -> Iterator[tuple[str, DatasetServer]]:
+def pages(source: SampleSource, faults: RecentFaults | None = None) -> Iterator[tuple[str, DatasetServer]]:
     """The address of the pages of a server over `source`, and the server."""
     try:
         with (
             DatasetServer(source, LOOPBACK) as server,
-            PageServer(status_app(source, server.metrics, lambda: server.is_serving), LOOPBACK) as page,
+            PageServer(status_app(source, server.metrics, lambda: server.is_serving, faults), LOOPBACK) as page,
         ):
             yield str(page.listen), server
             server.drain(0.2)
@@ -105,6 +108,31 @@ def test_a_starved_reader_is_named_first_of_all() -> None:
     ):
         starved = "1 of 1 reader waits for this service more than half of the time: train rank 1."
         wait_until(lambda: starved in words(address), "the starved rank")
+
+
+def refuse_a_call(server: DatasetServer) -> None:
+    """Sends bytes that are no request."""
+    with grpc.insecure_channel(str(server.listen)) as channel, pytest.raises(grpc.RpcError):
+        channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(b"\xff")
+
+
+def test_totals_finished_readers_and_refused_calls_are_shown() -> None:
+    with (
+        RecentFaults() as faults,
+        pages(ToySource(), faults) as (address, server),
+        connect(str(server.listen)) as client,
+    ):
+        before = words(address)
+        assert "Nothing has been read." in before
+        assert "No stream has ended yet." in before
+        with client.stream("test", shuffle=False, global_batch_size=10) as stream:
+            assert len(list(stream)) == 13
+        refuse_a_call(server)
+        wait_until(lambda: "No stream has ended yet." not in words(address), "the end of the stream")
+        after = words(address)
+        assert re.search(r"Since the start .* test 130 [\d.]+ 0 1 ", after)
+        assert re.search(r"Finished readers .* 0 of 1 test 0 130 [\d,]+ [\d.]+ s done [\d.]+ s ago", after)
+        assert re.search(r"Recent faults .*[\d.]+ s ago request \S+ of .* ended with INVALID_ARGUMENT", after)
 
 
 def test_samples_are_those_of_the_source() -> None:

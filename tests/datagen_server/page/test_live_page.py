@@ -2,20 +2,23 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import grpc
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from datagen_server.page.app import status_app
-from datagen_server.page.page_server import PageServer
+from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.service.server import DatasetServer
 from datagen_server.sources.rendered_source import RenderedSource
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.shard_source import ShardSource
 from shared.client import connect
 from shared.dataset.spec import DatasetSpec
+from shared.page.page_server import PageServer
+from shared.protocol.messages import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.browser import VIEWS, View, visited
 from tests.datagen_server.shards.building import damage_record, plan_of, with_foreign_fingerprint
@@ -26,12 +29,12 @@ expect.set_options(timeout=60_000)
 
 
 @contextmanager
-def pages(source: SampleSource) -> Iterator[tuple[str, str]]:
+def pages(source: SampleSource, faults: RecentFaults | None = None) -> Iterator[tuple[str, str]]:
     """The address of the pages of a server over `source`, and its target."""
     here = ListenAddress("127.0.0.1", 0)
     try:
         with DatasetServer(source, here) as server:
-            app = status_app(source, server.metrics, lambda: server.is_serving)
+            app = status_app(source, server.metrics, lambda: server.is_serving, faults)
             with PageServer(app, here) as page:
                 yield f"http://{page.listen}", str(server.listen)
                 server.drain(0.2)
@@ -43,7 +46,15 @@ def pages(source: SampleSource) -> Iterator[tuple[str, str]]:
 def address() -> Iterator[str]:
     """Pages of a service that renders, while three ranks of four have begun to read and stand still."""
     source = RenderedSource(DatasetSpec(), {"train": NUM_TRAIN, "test": 500}, num_workers=1)
-    with pages(source) as (address, target), connect(target) as client, ExitStack() as stack:
+    with (
+        RecentFaults() as faults,
+        pages(source, faults) as (address, target),
+        connect(target) as client,
+        ExitStack() as stack,
+    ):
+        list(client.stream("test", shuffle=False, global_batch_size=100))
+        with grpc.insecure_channel(target) as channel, suppress(grpc.RpcError):
+            channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(b"\xff")
         for rank in range(3):
             next(stack.enter_context(client.stream("train", rank=rank, ranks=4, global_batch_size=32, prefetch=1)))
         yield address
@@ -71,6 +82,8 @@ def keep(page: Page, name: str, view: View) -> None:
 def test_the_status_page(chromium: Browser, address: str, view: View) -> None:
     with visited(chromium, address, view) as page:
         expect(page.get_by_role("heading", level=1)).to_contain_text("Serving")
+        for heading in ("Since the start", "Finished readers", "Recent faults"):
+            expect(page.get_by_role("heading", name=heading)).to_be_visible()
         rows = page.get_by_role("table").first.get_by_role("row")
         expect(rows).to_have_count(4)
         expect(rows.nth(1)).to_contain_text("of 4")
@@ -105,6 +118,29 @@ def test_samples_are_paged_and_jumped_through(chromium: Browser, address: str, v
         expect(page.get_by_role("img")).to_have_count(1)
         expect(page.get_by_role("main")).to_contain_text("Index 290 of 50,000 samples.")
         keep(page, "sample", view)
+
+
+@pytest.mark.parametrize("view", VIEWS[::3], ids=str)
+def test_samples_are_found_by_label_by_chance_and_past_the_end(chromium: Browser, address: str, view: View) -> None:
+    with visited(chromium, f"{address}/samples?split=train", view) as page:
+        page.get_by_label("Label contains").fill("42")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("main")).to_contain_text("24 samples with 42 in the label")
+        assert all("42" in text for text in page.locator(".caption strong").all_inner_texts())
+        keep(page, "samples-by-label", view)
+        page.get_by_role("link", name="Search on").first.click()
+        expect(page.get_by_role("img")).to_have_count(24)
+        page.get_by_label("Label contains").fill("")
+        page.get_by_role("button", name="Random").click()
+        expect(page.get_by_role("img")).to_have_count(24)
+        page.get_by_label("Split").select_option("test")
+        page.get_by_label("From index").fill("49999")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("main")).to_contain_text("There is no index 49,999 in test")
+        expect(page.get_by_role("img")).to_have_count(24)
+        keep(page, "samples-past-the-end", view)
+        page.get_by_role("link", name="Previous").first.click()
+        expect(page.get_by_role("main")).to_contain_text("Index 452 to 475 of 500 samples.")
 
 
 @pytest.mark.parametrize("view", VIEWS[::3], ids=str)

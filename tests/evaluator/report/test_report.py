@@ -3,7 +3,8 @@
 import json
 import re
 import string
-from dataclasses import asdict, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,15 @@ import pytest
 
 from evaluator.cli import main
 from evaluator.evaluate import Evaluation
-from evaluator.report.charts import validation_chart
-from evaluator.report.error_examples import ErrorExample, error_examples, runs_of
-from evaluator.report.html_page import frequent_confusions, render_page
-from evaluator.report.loss_history import MAX_POINTS, Point, read_history, thinned
+from evaluator.report.examples import Example, examples_of, runs_of, worst_errors
+from evaluator.report.html_page import Gallery, frequent_confusions, render_page
 from evaluator.report.report_json import configuration
-from evaluator.scores import EvaluatedBatch, PredictionError, ScoreAccumulator
+from evaluator.report.training import Training, read_training
+from evaluator.scores import EvaluatedBatch, SamplePrediction, ScoreAccumulator
 from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import UsageError
+from shared.page.run_history import HistoryRow
 from shared.recogniser.checkpoint_info import read_info
 from shared.recogniser.ctc_decoding import PredictedBatch
 from tests.evaluator.conftest import Setting
@@ -48,7 +49,7 @@ def evaluation_of(setting: Setting, alphabet: str, samples: list[tuple[str, str]
     dataset = Dataset(spec=DatasetSpec(alphabet=alphabet), counts={"test": count}, fingerprint="f" * 64)
     return Evaluation(
         checkpoint=setting.checkpoint,
-        info=replace(read_info(setting.checkpoint), dataset=asdict(dataset.spec)),
+        info=replace(read_info(setting.checkpoint), dataset=dataset.spec.to_mapping()),
         dataset=dataset,
         split="test",
         batch_size=64,
@@ -58,15 +59,16 @@ def evaluation_of(setting: Setting, alphabet: str, samples: list[tuple[str, str]
     )
 
 
-def page_of(evaluation: Evaluation, history: list[Point] | None = None) -> str:
-    spec = evaluation.dataset.spec
-    examples = [
-        ErrorExample(
-            error, "data:,", 160, 64, runs_of(error.path, error.frame_confidences, spec.alphabet), [(error.truth, "")]
-        )
-        for error in evaluation.figures.errors
-    ]
-    return render_page(evaluation, [evaluation], examples, history or [], configuration(evaluation))
+def example_of(prediction: SamplePrediction, alphabet: str) -> Example:
+    runs = runs_of(prediction.path, prediction.frame_confidences, alphabet)
+    return Example(prediction, "data:,", 160, 64, runs, [(prediction.truth, prediction.prediction)])
+
+
+def page_of(evaluation: Evaluation, history: Sequence[HistoryRow] = (), **config: Any) -> str:
+    figures, alphabet = evaluation.figures, evaluation.dataset.spec.alphabet
+    worst, right = ([example_of(each, alphabet) for each in group] for group in (figures.errors, figures.right))
+    training = Training(config, history)
+    return render_page(evaluation, [evaluation], Gallery(worst, right), training, configuration(evaluation))
 
 
 class _Page(HTMLParser):
@@ -107,14 +109,15 @@ def test_a_page_without_errors_or_a_run_says_so(setting: Setting) -> None:
     text = _Page(page_of(evaluation_of(setting, "01", [("0", "0"), ("1", "1")]))).text
     assert "No prediction was wrong." in text
     assert "No character was predicted wrong." in text
-    assert "No training curve" in text
+    assert "No training curve: there is no metrics.jsonl" in text
+    assert "2 of 2 right predictions" in text
     assert "No accuracy curve" in text
 
 
 def test_the_page_is_drawn_again_with_the_same_bytes(setting: Setting) -> None:
     def drawn() -> str:
         evaluation = evaluation_of(setting, "01", [("0", "1"), ("1", "1")])
-        return page_of(evaluation, [Point(1, 5.0, 1.0), Point(2, 0.5, 2.0)])
+        return page_of(evaluation, [HistoryRow(1, 5.0, 1.0), HistoryRow(2, 0.5, 2.0)])
 
     assert drawn() == drawn()
 
@@ -126,16 +129,16 @@ def test_the_most_frequent_confusions_come_first(setting: Setting) -> None:
     assert sum(times for *_, times in frequent_confusions(figures)) == 6
 
 
-def error_of(index: int, loss: float) -> PredictionError:
-    return PredictionError(index, "12", "1", 0.5, loss, path=(1, 1, 10, 2), frame_confidences=(0.5, 0.7, 1.0, 0.9))
+def error_of(index: int, loss: float) -> SamplePrediction:
+    return SamplePrediction(index, "12", "1", 0.5, loss, path=(1, 1, 10, 2), frame_confidences=(0.5, 0.7, 1.0, 0.9))
 
 
 def test_the_gallery_shows_the_highest_losses_with_the_images_of_the_service(setting: Setting) -> None:
     errors = [error_of(index, loss=float(index % 50)) for index in range(130)]
     with connect(setting.target) as client:
-        examples = error_examples(errors, "test", "0123456789", client)
-        assert error_examples([], "test", "0123456789", client) == []
-    assert [example.error.index for example in examples][:4] == [49, 99, 48, 98]
+        examples = examples_of(worst_errors(errors), "test", "0123456789", client)
+        assert examples_of([], "test", "0123456789", client) == []
+    assert [example.prediction.index for example in examples][:4] == [49, 99, 48, 98]
     assert len(examples) == 24
     assert len({example.image for example in examples}) == 24
     first = examples[0]
@@ -145,27 +148,54 @@ def test_the_gallery_shows_the_highest_losses_with_the_images_of_the_service(set
     assert runs == [("0 to 1", "1", 0.6), ("2", "", 1.0), ("3", "2", 0.9)]
 
 
-def test_the_history_of_a_run_is_thinned_and_incomplete_lines_are_left_out(tmp_path: Path) -> None:
+def chart_of(page: str, label: str) -> str:
+    found = re.search(rf'<svg class="chart" role="img" aria-label="{label}.*?</svg>', page, re.DOTALL)
+    assert found, label
+    return found[0]
+
+
+def test_two_log_lines_make_charts_with_numbers_at_their_axes(setting: Setting) -> None:
+    evaluation = evaluation_of(setting, "01", [("0", "1"), ("1", "1")])
+    rows = [
+        HistoryRow(50, 0.91, 9.0, lr=0.001, grad_norm=1.5, images_per_s=12_345.0, wait_shares=(0.1, 0.2)),
+        HistoryRow(99_950, 0.90, 99.0, lr=0.002, grad_norm=1.2, images_per_s=22_345.0, wait_shares=(0.2, 0.4)),
+    ]
+    page = page_of(evaluation, rows)
+    for label in ("CTC loss", "learning rate", "gradient norm", "images/s", "waiting"):
+        texts = re.findall(r"<text[^>]*>([^<]*)</text>", chart_of(page, label))
+        numbers = [text for text in texts if re.fullmatch(r"[\d.,]+%?", text)]
+        assert len(set(numbers)) >= 5, (label, texts)
+    assert "20,000" in chart_of(page, "images/s")
+    assert "one log line" in _Page(page_of(evaluation, rows[:1])).text
+
+
+def test_the_page_names_what_was_trained(setting: Setting) -> None:
+    evaluation = evaluation_of(setting, "01", [("0", "1"), ("1", "1")])
+    config: dict[str, Any] = {"optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.9, "clip_norm": 10.0, "seed": 3}
+    text = _Page(page_of(evaluation, decay_epochs=10, **config)).text
+    for fact in ("sgd, momentum 0.9", "0.01, times 0.1 every 10 epochs", "64 samples a step", "1, in epoch 1", "3 of"):
+        assert fact in text
+    assert "40 samples, 160x64 pixels, 1 to 4 of 01, default style" in text
+
+
+def test_counts_of_five_digits_are_written_smaller(setting: Setting) -> None:
+    pairs = [("0", "1")] * 12_345 + [("1", "1")]
+    page = page_of(evaluation_of(setting, "0123456789", pairs))
+    size = re.search(r'font-size="([\d.]+)px"[^>]*>12345<', chart_of(page, "Heat map"))
+    assert size
+    # A cell of 11 columns is about 25 pixels wide, a digit 0.6 of its size.
+    assert 5 * 0.6 * float(size[1]) < 25
+
+
+def test_what_was_trained_is_empty_outside_a_run_and_odd_files_are_no_harm(tmp_path: Path) -> None:
     checkpoint = tmp_path / "checkpoints" / "warpctc-1-1.ckpt"
-    assert read_history(checkpoint) == []
-    rows = [json.dumps({"step": step, "loss": 1 / step, "elapsed_s": step}) for step in range(1, 2001)]
-    rows[5:5] = ["{", "[]", '{"step": 3}', '{"step": 4, "loss": NaN}', '{"step": "x", "loss": 1}']
-    (tmp_path / "metrics.jsonl").write_text("\n".join([*rows, '{"step": 2001, "lo']))
-    assert len(read_history(checkpoint)) == 2000
-    history = thinned(read_history(checkpoint))
-    assert len(history) == MAX_POINTS
-    assert history[-1] == Point(2000, 1 / 2000, 2000.0)
-    assert [point.step for point in history] == sorted(point.step for point in history)
-
-
-def test_every_validation_of_a_run_is_charted_and_fewer_than_two_are_not(tmp_path: Path) -> None:
-    valid = {500: 0.25, 1000: 0.75, 1500: 0.5}
-    rows = [{"step": step, "loss": 1.0, "valid_accuracy": valid.get(step)} for step in range(1, 2001)]
-    (tmp_path / "metrics.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    history = read_history(tmp_path / "checkpoints" / "warpctc-1-1.ckpt")
-    chart = validation_chart(history, 1000)
-    assert "Validation while training, 3 times: 75.00% at best, after 1,000 steps" in str(chart)
-    assert validation_chart(history[:600], 600) is None
+    assert read_training(checkpoint) == Training({}, [])
+    for text in ("[1, 2]", "a: [", "\0"):
+        (tmp_path / "config.yaml").write_text(text)
+        assert read_training(checkpoint) == Training({}, [])
+    (tmp_path / "config.yaml").write_text("optimizer: adam")
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1, "loss": 2.0}')
+    assert read_training(checkpoint) == Training({"optimizer": "adam"}, [HistoryRow(1, 2.0)])
 
 
 def test_reports_of_any_batch_size_are_the_same_bytes_and_seconds_stand_apart(

@@ -1,13 +1,15 @@
 """How commands end, what they refuse and what they print while they run."""
 
 import argparse
+import subprocess
+import sys
 from collections.abc import Sequence
 
 import pytest
 
 from shared.errors import StreamingError, UsageError
 from shared.system import command_line
-from shared.system.command_line import CommandParser, natural, positive, progress, run
+from shared.system.command_line import CommandParser, announced, natural, positive, progress, python_name, run
 
 
 @pytest.mark.parametrize(
@@ -59,3 +61,23 @@ def test_without_a_terminal_progress_is_plain_lines(
     with progress("verify", 2000, "records") as advance:
         advance(1500)
     assert capsys.readouterr().err.startswith("verify: 1,500/2,000 records, ")
+
+
+def test_what_ends_at_once_is_not_announced_and_what_lasts_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with announced("compiling"):
+        pass
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(command_line, "_FIRST_LINE_S", 0.0)
+    lines = ""
+    with announced("compiling"):
+        while not lines:
+            lines = capsys.readouterr().err
+    assert lines == "compiling\n"
+
+
+def test_this_interpreter_has_a_name_that_starts_it() -> None:
+    code = "import sys; print(sys.prefix)"
+    shown = subprocess.run([python_name(), "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert shown.strip() == sys.prefix

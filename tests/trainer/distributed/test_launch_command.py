@@ -10,6 +10,7 @@ from shared.system.listen_address import ListenAddress
 from tests.trainer.distributed.test_placement import _table
 from trainer.distributed.launch_command import LaunchCommand
 from trainer.distributed.placement import Placement, place_by_table, place_on_this_host
+from trainer.metrics_option import PageOptions
 
 
 def command_of(placement: Placement, folder: Path, device: str = "cpu") -> LaunchCommand:
@@ -19,7 +20,7 @@ def command_of(placement: Placement, folder: Path, device: str = "cpu") -> Launc
         logs=folder,
         access=Access("127.0.0.1:50051"),
         device=device,
-        metrics_listen=ListenAddress("127.0.0.1", 9470),
+        pages=PageOptions(ListenAddress("127.0.0.1", 9470), "http://127.0.0.1:9464"),
     )
 
 

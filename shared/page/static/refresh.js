@@ -11,7 +11,7 @@ async function refresh() {
     document.getElementById("live").replaceWith(fresh.getElementById("live"));
     note.textContent = "";
   } catch {
-    note.textContent = "The service does not answer.";
+    note.textContent = note.dataset.unreachable;
   }
 }
 

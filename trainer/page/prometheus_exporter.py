@@ -1,4 +1,4 @@
-"""Prometheus metrics of one rank while it trains.
+"""Prometheus metrics and the live page of one rank while it trains.
 
 Note: the wait for data counts while it lasts. All ranks take a step together, so one rank without data makes every
 other rank wait in the AllReduce; its `captcha_trainer_wait_seconds_total` grows by a second each second.
@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector, start_http_server
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 
 from shared import VERSION
-from shared.system.listen_address import ListenAddress
+from shared.page.page_server import PageServer
+from trainer.metrics_option import PageOptions
+from trainer.page.app import training_app
+from trainer.page.live_training import LiveTraining
 from trainer.training.loop import Trainer
 
 
@@ -47,23 +50,20 @@ class RankMetrics:
 
 
 @contextmanager
-def exported_metrics(trainer: Trainer, listen: ListenAddress | None) -> Iterator[str]:
-    """Answers Prometheus at `listen` during the block; yields the address, or an empty string when `listen` is None."""
-    if listen is None:
+def exported_metrics(trainer: Trainer, pages: PageOptions) -> Iterator[str]:
+    """Shows the live page and answers Prometheus during the block; yields the address, or an empty string for none."""
+    if pages.listen is None:
         yield ""
         return
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(RankMetrics(trainer))
-    listen.check()
-    server, thread = start_http_server(listen.port, listen.host, registry)
-    try:
-        yield str(ListenAddress(listen.host, server.server_port))
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    live = LiveTraining(trainer)
+    trainer.observers.append(live)
+    server = PageServer(training_app(live, registry, pages), pages.listen)
+    with server:
+        yield str(server.listen)
 
 
 def _gauge(rank: int, name: str, help_text: str, value: float) -> Metric:

@@ -1,7 +1,4 @@
-"""The worst errors, one by one: the image, its truth, the prediction, and which frame emitted what.
-
-"Worst" means the highest CTC loss: the truth was least probable.
-"""
+"""Predictions one by one: the image, its truth, the prediction, and which frame emitted what."""
 
 import base64
 import io
@@ -14,10 +11,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from evaluator.alignment import Pair, align
-from evaluator.scores import PredictionError
+from evaluator.scores import SamplePrediction
 from shared.client import DatasetClient
 
-NUM_EXAMPLES = 24
+NUM_ERRORS = 24
 
 
 @dataclass(frozen=True)
@@ -39,10 +36,10 @@ class Run:
 
 
 @dataclass(frozen=True)
-class ErrorExample:
-    """One prediction error, ready to be shown."""
+class Example:
+    """One prediction, ready to be shown."""
 
-    error: PredictionError
+    prediction: SamplePrediction
     image: str
     "A PNG as a data URI."
     width: int
@@ -57,13 +54,17 @@ class ErrorExample:
         return [_edit(truth, prediction) for truth, prediction in self.alignment if truth != prediction]
 
 
-def error_examples(
-    errors: Sequence[PredictionError], split: str, alphabet: str, client: DatasetClient
-) -> list[ErrorExample]:
-    """The `NUM_EXAMPLES` worst, worst first, with their images from the service; alphabet: the network's."""
-    worst = sorted(errors, key=lambda each: (-each.loss, each.index))[:NUM_EXAMPLES]
-    samples = client.samples(split, [each.index for each in worst]) if worst else []
-    return [_example(each, sample.image, alphabet) for each, sample in zip(worst, samples, strict=True)]
+def worst_errors(errors: Sequence[SamplePrediction]) -> list[SamplePrediction]:
+    """The `NUM_ERRORS` with the highest CTC loss, highest first: their truth was least probable."""
+    return sorted(errors, key=lambda each: (-each.loss, each.index))[:NUM_ERRORS]
+
+
+def examples_of(
+    predictions: Sequence[SamplePrediction], split: str, alphabet: str, client: DatasetClient
+) -> list[Example]:
+    """With their images from the service; alphabet: the network's."""
+    samples = client.samples(split, [each.index for each in predictions]) if predictions else []
+    return [_example(each, sample.image, alphabet) for each, sample in zip(predictions, samples, strict=True)]
 
 
 def runs_of(path: Sequence[int], frame_confidences: Sequence[float], alphabet: str) -> list[Run]:
@@ -78,14 +79,14 @@ def runs_of(path: Sequence[int], frame_confidences: Sequence[float], alphabet: s
     return runs
 
 
-def _example(error: PredictionError, image: NDArray[np.uint8], alphabet: str) -> ErrorExample:
-    return ErrorExample(
-        error=error,
+def _example(prediction: SamplePrediction, image: NDArray[np.uint8], alphabet: str) -> Example:
+    return Example(
+        prediction=prediction,
         image=_data_uri(image),
         width=image.shape[1],
         height=image.shape[0],
-        runs=runs_of(error.path, error.frame_confidences, alphabet),
-        alignment=align(error.truth, error.prediction),
+        runs=runs_of(prediction.path, prediction.frame_confidences, alphabet),
+        alignment=align(prediction.truth, prediction.prediction),
     )
 
 
