@@ -8,7 +8,6 @@ from datagen_server.cli import build_parser, main
 from shared.errors import StreamingError
 from tests.datagen_server.commands.running import run
 
-
 COMMANDS = "serve", "spec", "health", "preview", "inspect", "materialize", "import", "verify", "export"
 
 
