@@ -9,7 +9,9 @@ from shared.errors import StreamingError
 from tests.datagen_server.commands.running import run
 
 
-@pytest.mark.parametrize("command", ["serve", "health", "preview", "inspect", "materialize", "import", "verify", "export"])
+@pytest.mark.parametrize(
+    "command", ["serve", "health", "preview", "inspect", "materialize", "import", "verify", "export"]
+)
 def test_help_ends_with_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
