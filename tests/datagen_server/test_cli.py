@@ -10,14 +10,8 @@ from tests.datagen_server.commands.running import run
 
 COMMANDS = "serve", "spec", "health", "preview", "inspect", "materialize", "import", "verify", "export"
 
-<<<<<<< HEAD
 
 @pytest.mark.parametrize("command", COMMANDS)
-=======
-@pytest.mark.parametrize(
-    "command", ["serve", "health", "preview", "inspect", "materialize", "import", "verify", "export"]
-)
->>>>>>> refs/heads/import
 def test_help_ends_with_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
