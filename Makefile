@@ -8,13 +8,15 @@ TEST := $(VENV)/.test
 FUZZ := $(VENV)/.fuzz
 PEER := .venv-peer
 PEER_CRNN := .venv-peer-crnn
+FRAMEWORKS := .venv-frameworks
+PEER_LOADERS := .venv-peer-loaders
 LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 # The contract as it was released; made anew with a release: buf build -o proto/released.binpb
 CONTRACT := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos fuzz test-pages compose-test check protos sheets lock certs bench bench-peer bench-crnn resolve clean
+.PHONY: help demo test test-long chaos fuzz test-frameworks test-pages compose-test check protos sheets lock certs bench bench-peer bench-loaders bench-crnn resolve clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -46,6 +48,15 @@ test: $(TEST) ## the tests that gate a change
 
 test-long: $(TEST) ## the tests that take minutes: kills, freezes, slow readers; they print figures
 	$(BIN)/python -m pytest -m long -s
+
+# An environment of its own: PyTorch and JAX want other versions than ours.
+$(FRAMEWORKS)/.ready: requirements/frameworks.txt
+	$(PYTHON) -m venv $(FRAMEWORKS)
+	$(FRAMEWORKS)/bin/pip install --quiet --disable-pip-version-check -r requirements/frameworks.txt
+	@touch $@
+
+test-frameworks: $(TEST) $(FRAMEWORKS)/.ready ## the adapters for PyTorch and JAX with the real libraries, and the README's code
+	$(BIN)/python -m pytest tests/frameworks
 
 test-pages: $(TEST) ## the pages in Debian's Chromium, which must be there
 	@test -x /usr/bin/chromium || { echo "make test-pages needs /usr/bin/chromium: apt-get install chromium" >&2; exit 2; }
@@ -120,9 +131,17 @@ $(PEER_CRNN)/.ready: requirements/peer-crnn.txt
 	$(PEER_CRNN)/bin/pip install --quiet --disable-pip-version-check -r requirements/peer-crnn.txt
 	@touch $@
 
+$(PEER_LOADERS)/.ready: requirements/peer-loaders.txt
+	$(PYTHON) -m venv $(PEER_LOADERS)
+	$(PEER_LOADERS)/bin/pip install --quiet --disable-pip-version-check -r requirements/peer-loaders.txt
+	@touch $@
+
+bench-loaders: $(TEST) $(PEER_LOADERS)/.ready ## images/s into PyTorch tensors: our stream against LMDB, streaming, litdata, grain
+	@$(BIN)/python -m tests.benchmarks.bench_loaders --python $(PEER_LOADERS)/bin/python
+
 bench-crnn: $(TEST) $(PEER_CRNN)/.ready ## other kinds of captchas: preset crnn against a CRNN in PyTorch, exact match and CPU time
 	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python --only-steps --kinds colours
 	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python
 
 clean: ## remove what make made
-	rm -rf $(VENV) $(PEER) $(PEER_CRNN) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo
+	rm -rf $(VENV) $(PEER) $(PEER_CRNN) $(FRAMEWORKS) $(PEER_LOADERS) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo

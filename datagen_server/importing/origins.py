@@ -13,10 +13,11 @@ from typing import Any
 
 import xxhash
 
+from datagen_server.importing import KINDS
 from datagen_server.importing.decide import resizing_of
 from datagen_server.importing.picture_chunk import Piece, PieceChunk, fit_of, write_chunk
 from datagen_server.importing.scratch import Scratch
-from datagen_server.importing.sources.detection import KINDS, Hints, open_sources
+from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.sources.file_tree import printable
 from datagen_server.importing.sources.picture_source import PictureSource
 from datagen_server.importing.survey import digest_of_file

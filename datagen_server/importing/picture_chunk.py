@@ -3,7 +3,6 @@
 As in rendering, workers see no file system: the one process that reads the sources sends them the files.
 """
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,7 +14,7 @@ from datagen_server.shards.render_chunk import EncodedSample, RecordTarget, Rend
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
-from shared.images.decode import Colour, PictureError, decode_picture
+from shared.images.decode import Colour, PictureError, decode_picture, decode_quietly, quiet_pillow
 from shared.images.fit import fit_picture
 from shared.protocol.codec import Codec, decode, encode
 
@@ -41,8 +40,7 @@ class Examined:
 
 def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> list[Examined]:
     """Decodes each file."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with quiet_pillow():
         return [_examine(file, ground, codec) for file in files]
 
 
@@ -108,7 +106,7 @@ def _pixels_of(piece: Piece, fit: Fit, codec: Codec) -> NDArray[np.uint8]:
 
 def _examine(file: bytes, ground: Colour, codec: Codec) -> Examined:
     try:
-        image = decode_picture(file, ground)
+        image = decode_quietly(file, ground)
     except PictureError as error:
         return Examined(error.problem.value, str(error))
     height, width, _ = image.shape

@@ -3,10 +3,9 @@
 import argparse
 from pathlib import Path
 
+from datagen_server.importing import KINDS
 from datagen_server.parsers.common import Subcommands, add_executor_options, add_json_option, add_storage_options
 from shared.system.command_line import CommandParser, positive
-
-KINDS = ("names", "labels", "webdataset", "ocr-lmdb")
 
 
 def add_import(subcommands: Subcommands) -> None:

@@ -61,7 +61,9 @@ class RecordLayout:
     def labels(self, headers: NDArray[np.uint8], max_length: int) -> NDArray[np.uint16]:
         """uint16 [n, max_length]: the labels of uint8 [n, header_bytes]."""
         end = _LABEL_OFFSET + max_length * self.label_dtype.itemsize
-        stored = np.ascontiguousarray(headers[:, _LABEL_OFFSET:end]).view(self.label_dtype)
+        stored = headers[:, _LABEL_OFFSET:end]
+        if self.label_dtype.itemsize > 1:
+            stored = np.ascontiguousarray(stored).view(self.label_dtype)
         return stored.astype(np.uint16)
 
     def stored_label(self, record: bytes, max_length: int) -> bytes:

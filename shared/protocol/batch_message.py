@@ -29,13 +29,14 @@ _NUM_FIELDS = len(pb.StreamBatchesResponse.DESCRIPTOR.fields)
 
 def encode_batch(epoch: int, step: int, indices: NDArray[np.uint64], records: Records) -> bytes:
     """The bytes of a StreamBatchesResponse; `indices`: [n], of the n `records`."""
+    labels = records.labels.astype("<u2", copy=False).tobytes()
     small_fields = pb.StreamBatchesResponse(
         epoch=epoch,
         step=step,
         codec=CODECS[records.codec],
-        checksum=_checksum(indices, _label_bytes(records.labels), records.image_sizes, records.payloads),
+        checksum=_checksum(indices, labels, records.image_sizes, records.payloads),
         indices=indices.tolist(),
-        labels=_label_bytes(records.labels),
+        labels=labels,
         image_sizes=records.image_sizes.tolist(),
     ).SerializeToString()
     size = sum(memoryview(payload).nbytes for payload in records.payloads)
@@ -92,10 +93,6 @@ def _decode_images(
     if sizes.size != n or int(sizes.sum(dtype=np.uint64)) != images.nbytes:
         raise DataLoss(f"{images.nbytes} bytes with {sizes.size} sizes are not {n} images")
     return decode(split_images(images, sizes.tolist()), codec, shape)
-
-
-def _label_bytes(labels: NDArray[np.uint16]) -> bytes:
-    return labels.astype("<u2", copy=False).tobytes()
 
 
 def _codec_of(number: int) -> Codec:

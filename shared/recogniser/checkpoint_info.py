@@ -65,7 +65,7 @@ class CheckpointInfo:
     @property
     def fit(self) -> Fit:
         """How pictures of another size are brought to the one of the data set."""
-        return Fit()
+        return self.dataset_spec().fit or Fit()
 
     def network_spec(self) -> NetworkSpec:
         """The shape of the network."""

@@ -17,7 +17,7 @@ from shared.recogniser.convolution import Grid, PooledConvolution
 from shared.recogniser.network_spec import RESIZED_HEIGHT as HEIGHT
 from shared.recogniser.preprocessing import Colour, Ink
 
-_STAGES = ((16, 2, 2), (32, 2, 2), (64, 1, 2), (96, 1, 2))
+STAGES = ((16, 2, 2), (32, 2, 2), (64, 1, 2), (96, 1, 2))
 "Channels, and width and height of the pooling cell, of each stage."
 _GAIN = 1.6
 "Norm of the weights of an output at the start; 2**0.5 would keep the deviation of what goes through (He, ICCV 2015)."
@@ -47,7 +47,7 @@ class ConvolutionFrames(nn.Cell):
         super().__init__()
         self.resize = Resize(width, height, resized)
         stages, channels, grid_width, grid_height = [], 3, resized, HEIGHT
-        for outputs, cell_width, cell_height in _STAGES:
+        for outputs, cell_width, cell_height in STAGES:
             grid = Grid(width=grid_width, height=grid_height, cell_width=cell_width, cell_height=cell_height)
             stages.append(_Stage(channels, outputs, grid, device_target))
             channels, (grid_width, grid_height) = outputs, grid.pooled()
@@ -72,8 +72,8 @@ class Resize(nn.Cell):
     def __init__(self, width: int, height: int, resized: int) -> None:
         super().__init__()
         self.width, self.height, self.resized = width, height, resized
-        self.by_rows = ms.Tensor(_area_weights(height, HEIGHT))
-        self.by_columns = ms.Tensor(_area_weights(width, resized))
+        self.by_rows = ms.Tensor(area_weights(height, HEIGHT))
+        self.by_columns = ms.Tensor(area_weights(width, resized))
         columns_first = np.arange(HEIGHT * width).reshape(HEIGHT, width).T
         self.columns_first = ms.Tensor(columns_first.reshape(-1).astype(np.int32))
         num_values = resized * HEIGHT * 3
@@ -92,7 +92,7 @@ class Resize(nn.Cell):
         return (values * ops.rsqrt(variance + 1.0)).reshape(num, self.resized * HEIGHT, 3)
 
 
-def _area_weights(size: int, new_size: int) -> NDArray[np.float32]:
+def area_weights(size: int, new_size: int) -> NDArray[np.float32]:
     """[new_size, size]: the share that each old pixel has in a new one."""
     edges = np.arange(new_size + 1) * (size / new_size)
     pixels = np.arange(size)

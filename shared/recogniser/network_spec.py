@@ -63,6 +63,6 @@ class NetworkSpec:
     def how_to_get_more_frames(self) -> str:
         """For people whose labels are too long for the frames."""
         smaller = [columns for columns in range(1, self.columns_per_frame) if self.width % columns == 0]
-        if not smaller:
+        if not smaller or self.resized_width is not None:
             return "use wider images"
         return f"-o columns_per_frame={smaller[-1]} gives {self.width // smaller[-1]}"

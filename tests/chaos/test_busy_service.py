@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from multiprocessing import get_context
 
 import grpc
 import numpy as np
@@ -32,26 +33,31 @@ def channel_to(target: str, number: int) -> grpc.Channel:
 
 
 @contextmanager
-def callers(target: str, number: int, call: Callable[[grpc.Channel], None]) -> Iterator[list[grpc.StatusCode]]:
-    """`number` threads that call again and again until the end of the block; yields how calls were refused."""
-    stop, codes = threading.Event(), list[grpc.StatusCode]()
+def callers(target: str, number: int, call: Callable[[grpc.Channel], None]) -> Iterator[None]:
+    """`number` threads that call again and again until the end of the block, in a process of their own."""
+    process = get_context("spawn").Process(target=call_for_ever, args=(target, number, call), daemon=True)
+    process.start()
+    try:
+        yield
+    finally:
+        process.kill()
+        process.join()
 
+
+def call_for_ever(target: str, number: int, call: Callable[[grpc.Channel], None]) -> None:
     def run(mine: int) -> None:
         with channel_to(target, mine) as channel:
-            while not stop.is_set():
+            while True:
                 try:
                     call(channel)
-                except grpc.RpcError as error:
-                    codes.append(error.code())
-                    stop.wait(0.2)
+                except grpc.RpcError:
+                    time.sleep(0.2)
 
-    threads = [threading.Thread(target=run, args=(mine,), daemon=True) for mine in range(number)]
+    threads = [threading.Thread(target=run, args=(mine,)) for mine in range(number)]
     for thread in threads:
         thread.start()
-    yield codes
-    stop.set()
     for thread in threads:
-        thread.join(60)
+        thread.join()
 
 
 def read_raw(channel: grpc.Channel) -> None:

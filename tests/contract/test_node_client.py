@@ -41,7 +41,7 @@ def expected(remainder: Remainder, ranks: int = 1, spec: DatasetSpec = TOY_SPEC)
         "steps": [part.num_steps] * ranks,
         "indices": indices.tolist(),
         "pixels": hashlib.sha256(images.tobytes()).hexdigest(),
-        "labels": hashlib.sha256(labels.tobytes()).hexdigest(),
+        "labels": hashlib.sha256(labels.astype("<u2").tobytes()).hexdigest(),
     }
 
 

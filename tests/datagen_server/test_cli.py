@@ -8,8 +8,10 @@ from datagen_server.cli import build_parser, main
 from shared.errors import StreamingError
 from tests.datagen_server.commands.running import run
 
+COMMANDS = "serve", "spec", "health", "preview", "inspect", "materialize", "import", "verify", "export"
 
-@pytest.mark.parametrize("command", ["serve", "health", "preview", "inspect", "materialize", "verify", "export"])
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_help_ends_with_examples_that_parse(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main([command, "--help"])
@@ -101,8 +103,8 @@ def test_a_process_ends_with_the_exit_code_and_no_traceback() -> None:
 
 def test_every_command_has_a_module_that_runs_it_and_no_other_is_imported() -> None:
     (choices,) = (action.choices for action in build_parser()._actions if isinstance(action.choices, dict))
-    for name in choices:
-        assert callable(import_module(f"datagen_server.commands.{name}").run)
+    for parser in choices.values():
+        assert callable(import_module(f"datagen_server.commands.{parser.get_default('command')}").run)
     done = subprocess.run(
         [sys.executable, "-c", "import sys, datagen_server.cli; print(*sys.modules)"],
         capture_output=True,

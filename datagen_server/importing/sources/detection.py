@@ -16,7 +16,6 @@ from datagen_server.importing.sources.text_encoding import decode_text, lines_of
 from shared.errors import UsageError
 from shared.images.decode import PictureError
 
-KINDS = ("names", "labels", "webdataset", "ocr-lmdb")
 DICTIONARY_NAME = "dict.txt"
 _MAX_DICTIONARY_BYTES = 2**20
 _ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".zip")

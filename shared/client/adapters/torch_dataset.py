@@ -22,7 +22,7 @@ from shared.client import Batch, Remainder, Security, connect
 from shared.dataset.rank_slice import RankSlice
 
 TorchBatch = dict[str, Any]
-"images uint8 [n, height, width, 3], labels [n, max_length], indices int64 [n]: tensors; epoch, step: int."
+"images uint8 [n, height, width, 3], labels int64 [n, max_length], indices int64 [n]: tensors; epoch, step: int."
 
 
 class CaptchaIterableDataset(IterableDataset[TorchBatch]):
@@ -114,11 +114,8 @@ class _WorkerBatches(Iterator[TorchBatch]):
 
 
 def _tensors(batch: Batch, step: int) -> TorchBatch:
-    arrays: dict[str, NDArray[Any]] = {
-        "images": batch.images,
-        "labels": batch.labels,
-        "indices": batch.indices.astype(np.int64),
-    }
+    labels, indices = batch.labels.astype(np.int64), batch.indices.astype(np.int64)
+    arrays: dict[str, NDArray[Any]] = {"images": batch.images, "labels": labels, "indices": indices}
     tensors = {name: torch.from_numpy(_writable(array)) for name, array in arrays.items()}
     return {**tensors, "epoch": batch.epoch, "step": step}
 

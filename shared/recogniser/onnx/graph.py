@@ -6,15 +6,16 @@ operator. What a reader must know besides stands in the metadata: see `metadata.
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from shared import VERSION
 from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.onnx.builder import GraphBuilder
+from shared.recogniser.onnx.convolution import convolution_frames
 from shared.recogniser.onnx.metadata import INPUT, OUTPUT, OnnxMetadata
 from shared.recogniser.preprocessing import DEVIATIONS, LUMA, MASK_GAIN, MEANS
 
@@ -23,36 +24,10 @@ OPSET = 18
 Weights = Mapping[str, NDArray[np.float32]]
 
 
-class GraphBuilder:
-    """Nodes and constants as they are added; an input or output is a name."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-
-    def add(self, operator: str, *inputs: str, **attributes: Any) -> str:
-        """One node of one result; the name of the result."""
-        name = f"{operator}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(operator, list(inputs), [name], name, **attributes))
-        return name
-
-    def constant(self, values: Any, dtype: Any = np.float32) -> str:
-        """A constant's name."""
-        name = f"constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype), name))
-        return name
-
-    def reshape(self, value: str, *shape: int) -> str:
-        """0 keeps an axis as it is, -1 is what is left."""
-        return self.add("Reshape", value, self.constant(shape, np.int64))
-
-
 def build_onnx(spec: NetworkSpec, weights: Weights, metadata: OnnxMetadata) -> onnx.ModelProto:
     """The model of a network of this shape and these weights, by name; checked by ONNX's own checker."""
     graph = GraphBuilder()
-    hidden = _lstm(graph, _frames(graph, spec), weights, "first", "forward")
-    hidden = _lstm(graph, hidden, weights, "second", "reverse" if spec.second_layer == "backward" else "forward")
-    logits = graph.add("MatMul", hidden, graph.constant(weights["classify.weight"].T))
+    logits = graph.add("MatMul", _hidden(graph, spec, weights), graph.constant(weights["classify.weight"].T))
     logits = graph.add("Add", logits, graph.constant(weights["classify.bias"]))
     graph.nodes.append(helper.make_node("Identity", [logits], [OUTPUT], OUTPUT))
     images_type = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, ["n", spec.height, spec.width, 3])
@@ -69,6 +44,16 @@ def build_onnx(spec: NetworkSpec, weights: Weights, metadata: OnnxMetadata) -> o
     helper.set_model_props(model, metadata.to_properties())
     onnx.checker.check_model(model)
     return model
+
+
+def _hidden(graph: GraphBuilder, spec: NetworkSpec, weights: Weights) -> str:
+    """[num_frames, n, values]: what the classifier gets."""
+    has_convolutions = spec.resized_width is not None
+    frames = convolution_frames(graph, INPUT, spec, weights) if has_convolutions else _frames(graph, spec)
+    first = _lstm(graph, frames, weights, "first", "forward")
+    if spec.second_layer == "parallel":
+        return graph.add("Concat", first, _lstm(graph, frames, weights, "second", "reverse"), axis=2)
+    return _lstm(graph, first, weights, "second", "reverse" if spec.second_layer == "backward" else "forward")
 
 
 def _frames(graph: GraphBuilder, spec: NetworkSpec) -> str:

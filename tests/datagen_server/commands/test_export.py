@@ -4,10 +4,11 @@ from pathlib import Path
 import pytest
 
 from datagen_server.cli import main
+from datagen_server.exporting.layouts import LAYOUTS
 from shared.errors import UsageError
 
 
-@pytest.mark.parametrize("layout", ["ocr-lmdb", "png", "labels", "webdataset"])
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_exported_samples_can_be_imported_again(
     layout: str, shards: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -281,7 +281,7 @@ def test_what_was_looked_at_is_not_decoded_again(tmp_path: Path, monkeypatch: py
         decoded.append(data)
         return decode_picture(data, ground)
 
-    monkeypatch.setattr(picture_chunk, "decode_picture", decode)
+    monkeypatch.setattr(picture_chunk, "decode_quietly", decode)
     run(request(data), tmp_path / "out")
     assert decoded == [picture_file(seed=999)]
 

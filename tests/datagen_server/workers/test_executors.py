@@ -15,7 +15,11 @@ from datagen_server.shards.materialize import materialize
 from datagen_server.workers.executors import Workers, dask_workers
 from shared.dataset.spec import Dataset
 from shared.errors import ForeignDataset, StreamingError, UsageError
+from tests.datagen_server.importing.running import files_of, request
+from tests.datagen_server.importing.running import run as run_import
+from tests.datagen_server.importing.sources.building import write
 from tests.datagen_server.shards.building import TINY, InThisThread, content, one_worker, plan_of
+from tests.shared.images.files import picture_file
 
 pytestmark = pytest.mark.filterwarnings("default")  # Dask warns about itself.
 
@@ -51,6 +55,14 @@ def test_the_command_takes_a_scheduler(tmp_path: Path, scheduler: str, capsys: p
     arguments = "materialize", "--out", str(tmp_path), "--executor", "dask", "--scheduler", scheduler
     assert main([*arguments, "--count", "train=70", "test=10"]) == 0
     assert "2 shards made (80 samples" in capsys.readouterr().out
+
+
+def test_dask_workers_import_the_same_files(tmp_path: Path, scheduler: str) -> None:
+    files = {f"{n % 7}a_{n}.png": picture_file(*((160, 64), (100, 40))[n % 2], seed=n) for n in range(80)}
+    wanted = request(write(tmp_path / "data", {**files, "bad_1.png": b"text"}))
+    run_import(wanted, tmp_path / "here")
+    run_import(wanted, tmp_path / "there", lambda: dask_workers(scheduler))
+    assert files_of(tmp_path / "there") == files_of(tmp_path / "here")
 
 
 def test_all_workers_of_the_scheduler_are_used(scheduler: str) -> None:
