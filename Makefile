@@ -84,9 +84,9 @@ check: $(TEST) ## lint, format, types, import walls, proto lint and breaks, stub
 
 PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 
-resolve: $(TEST) ## whether every lock file has wheels for Linux x86-64, Linux aarch64 and macOS arm64
+resolve: $(TEST) ## whether every lock file has wheels for Linux x86-64, Linux aarch64 and macOS 14 on arm64
 	@for platform in $(PLATFORMS); do for lock in datagen train test; do \
-	  $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
 	    --python-platform $$platform --target $(VENV)/resolve -r requirements/$$lock.txt || exit 1; \
 	done; done; echo "every lock file has wheels for: $(PLATFORMS)"
 
