@@ -11,12 +11,15 @@ from contextlib import contextmanager
 from time import perf_counter
 from typing import Any
 
+import grpc
 from pythonjsonlogger.json import JsonFormatter
 
+from datagen_server.service.call_metrics import request_id
 from datagen_server.service.stream_metrics import StreamMeter
 from shared.errors import StreamingError, status_of
 
 _LOG = logging.getLogger(__name__)
+_MAX_TEXT = 500
 
 
 def start_logging(log_format: str) -> None:
@@ -31,11 +34,14 @@ def start_logging(log_format: str) -> None:
     logging.basicConfig(level=logging.INFO, handlers=[handler])
 
 
-def log_refusal(error: StreamingError, peer: str, request_id: str) -> None:
-    """One line for a call that ends with an error."""
-    code = status_of(error).name
-    facts = {"request_id": request_id, "peer": peer, "code": code}
-    _LOG.warning("request %s of %s ended with %s: %s", request_id, peer, code, error, extra=facts)
+def refuse(error: StreamingError, context: grpc.ServicerContext) -> None:
+    """Ends the call with the status, the message and the details of `error`, and logs one line."""
+    code, text = status_of(error), str(error)[:_MAX_TEXT]
+    request, peer = request_id(context), context.peer()
+    facts = {"request_id": request, "peer": peer, "code": code.name}
+    _LOG.warning("request %s of %s ended with %s: %s", request, peer, code.name, error, extra=facts)
+    context.set_trailing_metadata(error.details.metadata(code, text))
+    context.abort(code, text)
 
 
 @contextmanager

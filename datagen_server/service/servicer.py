@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from datagen_server.service.call_metrics import request_id
 from datagen_server.service.call_threads import run_in
-from datagen_server.service.logs import logged
+from datagen_server.service.logs import logged, refuse
 from datagen_server.service.memory_budget import MemoryBudget
-from datagen_server.service.refusal import refuse
 from datagen_server.service.step_prefetch import EncodedStep, StepPrefetcher
 from datagen_server.service.stream_metrics import ServiceMetrics
 from datagen_server.service.validation import parse, sample_indices, stream_request

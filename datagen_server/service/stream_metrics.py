@@ -65,7 +65,7 @@ class StreamMeter:
         self.num_batches = self.num_bytes = 0
         self.opened_s = perf_counter()
         self.cancel: Callable[[], object] = lambda: None
-        "Ends the call."
+        "Ends the call; nothing before it is set."
         self.ended_for = ""
         "Why it ended; empty while it is open."
         # (waiting for the reader, since when, seconds of the service, seconds of the reader): replaced as one value.

@@ -1,5 +1,6 @@
 """The server process: where it listens, what it says of its health, and how it leaves."""
 
+import logging
 import signal
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from datagen_server.service.health_check import check_health
 from datagen_server.service.server import DatasetServer
 from shared.client import RetryPolicy, connect
+from shared.client.channel import OPTIONS
+from shared.dataset.spec import DatasetSpec
 from shared.errors import Unavailable, UsageError
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.messages import SERVICE
@@ -107,3 +110,18 @@ def test_a_reader_of_a_draining_server_without_replicas_gives_up_by_name() -> No
 def test_importing_the_service_does_not_import_mindspore() -> None:
     check = "import sys, datagen_server.cli; assert 'mindspore' not in sys.modules"
     subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_a_stalled_stream_that_a_drain_cuts_off_is_not_said_to_be_cancelled_by_its_reader(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "datagen_server")
+    source = ToySource(DatasetSpec(width=512, height=512), {"train": 10_000})
+    request = pb.StreamBatchesRequest(split="train", global_batch_size=16, ranks=1).SerializeToString()
+    with served(source) as target, grpc.insecure_channel(target, OPTIONS) as channel:
+        messages, _ = open_stream(channel, request)
+        next(messages)
+        time.sleep(1)
+    ends = [told for told in caplog.messages if " closed before step " in told]
+    assert len(ends) == 1
+    assert ends[0].endswith("cut off as this server drained: its reader had stalled")
