@@ -4,22 +4,21 @@ import argparse
 import json
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
-from shared.client import connect
+from shared.client import RetryPolicy, connect
 from shared.errors import UsageError
 from shared.security.credentials import Access, add_security_options, security_of
-from shared.system.command_line import CommandParser
+from shared.system.command_line import CommandParser, positive
+from shared.system.directory_lock import made_and_locked
 from shared.system.embedded_service import embedded_service
-from shared.system.listen_address import ListenAddress
 from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
 from trainer.distributed.rank_table import read_rank_table
-from trainer.distributed.world import World
 from trainer.metrics_option import add_metrics_options, metrics_address
 from trainer.progress import TrainingProgress
 from trainer.run_dir import RunDir, Summary
@@ -41,20 +40,25 @@ examples:
 def main(argv: Sequence[str]) -> int:
     """Runs one training; returns the exit code."""
     options = build_parser().parse_args(argv)
-    placement = _placement(options)
-    run, config = _open_run(options, placement)
-    listen = metrics_address(options)
-    with _service(options, config) as access, TrainingProgress() as progress:
-        if placement is not None:
-            summary, received = _train_on_ranks(placement, config, run, options.device, access, listen, progress)
-        else:
-            # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
-            with uninterrupted():
-                from trainer.training.single_rank import train
+    placement, run = _placement(options), RunDir(options.run_dir)
+    listen, retry_policy = metrics_address(options), RetryPolicy(give_up_after_s=options.patience)
+    # Of several hosts with one directory, the first one owns it.
+    owned = made_and_locked(run.path) if placement is None or placement.node == 0 else nullcontext()
+    with owned, TrainingProgress() as progress:
+        config = _open_run(options, run, placement)
+        run.check_writable(config)
+        with _service(options, config) as access:
+            if placement is not None:
+                launcher = Launcher(placement, run, progress, listen)
+                summary, received = _train_on_ranks(launcher, config, access, options, progress)
+            else:
+                # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
+                with uninterrupted():
+                    from trainer.training.single_rank import train
 
-            summary, is_stopped = train(config, run, options.device, access, listen, progress)
-            # MindSpore turns a Ctrl-C during its compilation into SIGTERM: treat both as Ctrl-C.
-            received = [signal.SIGINT] if is_stopped else []
+                summary, is_stopped = train(config, run, options.device, access, listen, retry_policy, progress)
+                # MindSpore turns a Ctrl-C during its compilation into SIGTERM: treat both as Ctrl-C.
+                received = [signal.SIGINT] if is_stopped else []
     if summary is not None:
         if options.json:
             print(json.dumps(asdict(summary)))
@@ -64,22 +68,15 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _train_on_ranks(
-    placement: Placement,
-    config: TrainerConfig,
-    run: RunDir,
-    device: str,
-    access: Access,
-    listen: ListenAddress | None,
-    progress: TrainingProgress,
+    launcher: Launcher, config: TrainerConfig, access: Access, options: argparse.Namespace, progress: TrainingProgress
 ) -> tuple[Summary | None, list[int]]:
     """As one process per rank of this host; the summary, and the signals that stopped it."""
     with connect(access.target, security=access.security) as client:
         dataset = client.dataset
-    plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
+    plan_slice(config, dataset, launcher.world)
     progress.set_data(dataset, access.target, SPLIT)
-    launcher = Launcher(placement, run, progress, listen)
     with stop_on_signal(launcher.stop) as received:
-        return launcher.train(dump_config(config), access, device), received
+        return launcher.train(dump_config(config), access, options.device, options.patience), received
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -105,6 +102,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--master-port", type=int, metavar="PORT", help=port)
     parser.add_argument("--datagen", metavar="TARGET", help="host:port of the service, or several joined by commas; "
                         "default: start one and stop it at the end")  # fmt: skip
+    parser.add_argument("--patience", type=positive, default=60, metavar="S", help="seconds to retry a service that "
+                        "does not answer; then the run is saved and ends; default: %(default)s")  # fmt: skip
     parser.add_argument("--run-dir", type=Path, default=Path("run"), metavar="DIR", help="default: %(default)s")
     parser.add_argument("--resume", action="store_true", help="continue the run in --run-dir")
     length = parser.add_mutually_exclusive_group()
@@ -128,19 +127,18 @@ def _placement(options: argparse.Namespace) -> Placement | None:
     return None if options.ranks == 1 else place_on_this_host(options.ranks)
 
 
-def _open_run(options: argparse.Namespace, placement: Placement | None) -> tuple[RunDir, TrainerConfig]:
+def _open_run(options: argparse.Namespace, run: RunDir, placement: Placement | None) -> TrainerConfig:
     overrides = list(options.overrides)
     if options.epochs is not None:
         overrides += [f"epoch_size={options.epochs}", "steps=null"]
     if options.steps is not None:
         overrides.append(f"steps={options.steps}")
-    run = RunDir(options.run_dir)
     if options.resume:
-        return run, run.reopen(options.config, overrides)
+        return run.reopen(options.config, overrides)
     if placement is None or placement.node == 0:
         run.check_new()  # On several hosts with one directory, the first one may be there already.
     ranks = placement.ranks if placement is not None else 1
-    return run, load_config(PRESETS[options.preset], options.config, overrides).for_ranks(ranks)
+    return load_config(PRESETS[options.preset], options.config, overrides).for_ranks(ranks)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ written last: a checkpoint without it was never finished.
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -39,12 +40,20 @@ def save_checkpoint(folder: Path, info: CheckpointInfo, parameters: Sequence[ms.
         ms.save_checkpoint(rows, str(partial), append_dict={_CURSOR: info.global_step})
         partial.chmod(0o644)
         written = replace(info, file_sha256=sha256_of(partial))
-        info_file(path).unlink(missing_ok=True)
+        if not _is_of(info_file(path), written):  # Another rank may have saved the very same bytes.
+            info_file(path).unlink(missing_ok=True)
     write_atomic(info_file(path), json.dumps(asdict(written), indent=2) + "\n")
     for old in list_checkpoints(folder)[:-keep]:
         info_file(old).unlink(missing_ok=True)
         old.unlink(missing_ok=True)
     return path
+
+
+def _is_of(beside: Path, info: CheckpointInfo) -> bool:
+    """Whether the JSON at `beside` is of the same `.ckpt` as `info`."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return bool(json.loads(beside.read_bytes())["file_sha256"] == info.file_sha256)
+    return False
 
 
 def load_parameters(path: Path, parameters: Sequence[ms.Parameter]) -> int:

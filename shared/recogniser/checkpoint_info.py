@@ -6,6 +6,7 @@ unfinished, and is skipped.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,8 @@ class CheckpointInfo:
     weights_digest: str
     "SHA-256 over the names and bytes of the network's parameters."
     file_sha256: str = ""
+    config: dict[str, Any] | None = None
+    "All configuration keys, so that a change can be named; None in checkpoints of older versions."
 
     @property
     def file_name(self) -> str:
@@ -118,6 +121,15 @@ def read_info(path: Path) -> CheckpointInfo:
     if sha256_of(path) != info.file_sha256:
         raise DataLoss(f"{path} is damaged: its SHA-256 is not the one in {beside.name}; take another checkpoint")
     return info
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration that a checkpoint was trained with; empty where that cannot be known."""
+    try:
+        config = json.loads(info_file(path).read_bytes())["config"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def sha256_of(path: Path) -> str:

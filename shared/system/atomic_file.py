@@ -90,6 +90,15 @@ def write_error(path: Path, error: Exception) -> StreamingError:
     return StreamingError(f"cannot write {path}: {str(error).rpartition(': ')[2]}")
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Names `path` where something in the block could not be written: raises `write_error` for an `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
 def _remove(path: Path) -> None:
     with suppress(FileNotFoundError):
         if path.is_dir():

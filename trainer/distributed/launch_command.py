@@ -24,6 +24,8 @@ class LaunchCommand:
     logs: Path
     access: Access
     device: str
+    patience_s: float
+    "See `RetryPolicy.give_up_after_s`."
     metrics_listen: ListenAddress | None
 
     def arguments(self) -> list[str]:
@@ -58,6 +60,7 @@ class LaunchCommand:
     def _rank_arguments(self) -> list[str]:
         arguments = [str(self.run_dir), "--logs", str(self.logs), *self.access.arguments()]
         arguments += ["--device", self.device, "--ranks", str(self.placement.ranks)]
+        arguments += ["--patience", str(self.patience_s)]
         if self.metrics_listen is not None:
             arguments += [METRICS_OPTION, str(self.metrics_listen)]
         return [*arguments, "--expect", *(str(device.rank) for device in self.placement.devices)]

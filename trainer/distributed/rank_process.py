@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--datagen", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--ranks", type=int, required=True)
+    parser.add_argument("--patience", type=float, required=True)
     parser.add_argument(METRICS_OPTION, help="checked by the launcher")
     add_security_options(parser)
     parser.add_argument("--expect", type=int, nargs="+", required=True, help="the rank of each process of this host")

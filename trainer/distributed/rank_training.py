@@ -17,9 +17,6 @@ from trainer.run_dir import MetricsRow, RunDir
 from trainer.training.loop import Trainer
 from trainer.training.prometheus_exporter import exported_metrics
 
-_RETRY_POLICY = RetryPolicy(connect_timeout_s=RetryPolicy().give_up_after_s)
-"Retries the first answer too: the launcher has just had one from the service."
-
 
 def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -> None:
     """Trains to the end, as the rank `expected`; in the scheduler's process it does not return from `join_ranks`."""
@@ -30,11 +27,11 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
     def report(row: MetricsRow, num_steps: int) -> None:
         events.write(EventKind.ROW, row=asdict(row), num_steps=num_steps)
 
-    with connect(options.datagen, _RETRY_POLICY, security_of(options, options.datagen)) as client:
+    # Retries the first answer too: the launcher has just had one from the service.
+    retry_policy = RetryPolicy(connect_timeout_s=options.patience, give_up_after_s=options.patience)
+    with connect(options.datagen, retry_policy, security_of(options, options.datagen)) as client:
         trainer = Trainer(config, client, run, options.device, report, world)
         trainer.restore()
-        if world.rank == 0:
-            run.begin(config)  # Not before: a run that is refused leaves nothing to resume.
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
         events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.num_steps)
         with exported_metrics(trainer, _metrics_address(options, world.rank)) as address:

@@ -1,6 +1,6 @@
 """A run of one rank, in the process of the command."""
 
-from shared.client import connect
+from shared.client import RetryPolicy, connect
 from shared.recogniser.device import Device, set_device
 from shared.security.credentials import Access
 from shared.system.listen_address import ListenAddress
@@ -19,14 +19,14 @@ def train(
     device: Device,
     access: Access,
     listen: ListenAddress | None,
+    retry_policy: RetryPolicy,
     progress: TrainingProgress,
 ) -> tuple[Summary, bool]:
     """Trains to the end; the summary, and whether a signal stopped it. listen: where it answers Prometheus."""
     set_device(device)
-    with connect(access.target, security=access.security) as client:
+    with connect(access.target, retry_policy, access.security) as client:
         trainer = Trainer(config, client, run, device, progress.show)
         trainer.restore()
-        run.begin(config)  # Not before: a run that is refused leaves nothing to resume.
         progress.set_data(client.dataset, access.target, SPLIT)
         progress.begin(trainer.done, trainer.num_steps)
         with stop_on_signal(trainer.stop) as received, exported_metrics(trainer, listen) as address:
