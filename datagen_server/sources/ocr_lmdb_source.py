@@ -39,10 +39,13 @@ _ONLY_SPLIT = "train"
 
 
 def ocr_lmdb_splits(directory: Path) -> Mapping[str, Path]:
-    """The data files in `directory` by split; empty when it holds no OCR LMDB."""
-    if (directory / DATA_NAME).is_file():
-        return {_ONLY_SPLIT: directory / DATA_NAME}
-    return {path.parent.name: path for path in sorted(directory.glob(f"*/{DATA_NAME}"))}
+    """The data files in `directory` by split; empty when it holds no OCR LMDB. `UsageError` when it cannot be read."""
+    try:
+        if (directory / DATA_NAME).is_file():
+            return {_ONLY_SPLIT: directory / DATA_NAME}
+        return {path.parent.name: path for path in sorted(directory.glob(f"*/{DATA_NAME}"))}
+    except OSError as error:
+        raise UsageError(f"cannot read {directory}: {error.strerror}") from error
 
 
 class OcrLmdbSource:

@@ -25,6 +25,7 @@ from datagen_server.sources.sample_source import DamageCounts
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec, decode, encode
 from shared.system.cpu_limit import num_cores
+from shared.system.open_files import limit
 
 _MAX_OPEN, _MAX_PLACES = 512, 2**22
 """Open shards, each with a file handle and 12 bytes for each sample. Above four million samples, shards are closed and
@@ -45,7 +46,8 @@ class ShardSource:
 
     def __init__(self, directory: Path, max_open: int = _MAX_OPEN) -> None:
         manifest = Manifest.read(directory)
-        max_open = min(max_open, _MAX_PLACES // manifest.plan.shard_size)
+        # Half of the files that may be open are left to everything else: connections, pages, notes.
+        max_open = max(1, min(max_open, _MAX_PLACES // manifest.plan.shard_size, limit() // 2))
         self._codec, self._shard_size = manifest.plan.codec, manifest.plan.shard_size
         self.dataset = manifest.plan.dataset
         self.codecs = (self._codec, *(codec for codec in Codec if codec is not self._codec))

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shared.errors import UsageError
+from shared.system.open_files import check_handles
 
 _LOG = logging.getLogger(__name__)
 _NO_LOCKS = errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EINVAL, errno.EBADF
@@ -87,6 +88,7 @@ def _open(directory: Path) -> int:
     try:
         return os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
+        check_handles(error)
         raise UsageError(f"cannot open the directory {directory}: {error.strerror}") from error
 
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import UsageError
+from shared.system.process_limit import check_num_processes
 from trainer.distributed.rank_table import RankedDevice, RankTable, Server
 
 LOOPBACK = "127.0.0.1"
 DEFAULT_MASTER_PORT = 8118
 "For several hosts, which must agree on it; the port that MindSpore's launcher takes by default."
-
-
+_RANK_BYTES = 512 << 20
+"The memory that a rank needs at the least: MindSpore's libraries."
 _PORTS = range(20_000, 32_000)
 
 
@@ -48,8 +49,7 @@ class Placement:
 
 def place_on_this_host(ranks: int) -> Placement:
     """`ranks` ranks on the devices 0, 1, ... of this host; raises `UsageError` for fewer than one."""
-    if ranks < 1:
-        raise UsageError(f"--ranks must be at least 1, got {ranks}")
+    check_num_processes("--ranks", ranks, _RANK_BYTES)
     return Placement(
         ranks=ranks,
         devices=tuple(RankedDevice(rank, rank) for rank in range(ranks)),

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from shared.errors import StreamingError
 from shared.security.credentials import add_security_options
+from shared.system.linux import die_with_parent
+from shared.system.standard_streams import protect_stderr
 from trainer.distributed.msrun import PARENT_OF_RANKS
-from trainer.distributed.processes import die_with_parent
 from trainer.distributed.rank_events import SCHEDULER, EventKind, RankEventWriter, events_file
 from trainer.metrics_option import METRICS_OPTION
 
@@ -80,4 +81,5 @@ def _first_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    protect_stderr()
     sys.exit(main(sys.argv[1:]))

@@ -19,6 +19,7 @@ def command_of(placement: Placement, folder: Path, device: str = "cpu") -> Launc
         logs=folder,
         access=Access("127.0.0.1:50051"),
         device=device,
+        patience_s=60.0,
         metrics_listen=ListenAddress("127.0.0.1", 9470),
     )
 
