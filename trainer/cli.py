@@ -17,7 +17,13 @@ from shared.system.embedded_service import embedded_service
 from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
-from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
+from trainer.distributed.placement import (
+    DEFAULT_MASTER_PORT,
+    Placement,
+    check_master,
+    place_by_table,
+    place_on_this_host,
+)
 from trainer.distributed.rank_table import read_rank_table
 from trainer.metrics_option import add_metrics_options, metrics_address
 from trainer.progress import TrainingProgress
@@ -119,7 +125,9 @@ def _placement(options: argparse.Namespace) -> Placement | None:
     """None for a single rank, which runs in this process."""
     if options.rank_table is not None:
         table = read_rank_table(options.rank_table)
-        return place_by_table(table, options.node_rank, options.master_addr, options.master_port)
+        placement = place_by_table(table, options.node_rank, options.master_addr, options.master_port)
+        check_master(placement)
+        return placement
     flags = "--node-rank", "--master-addr", "--master-port"
     values = options.node_rank, options.master_addr, options.master_port
     if given := [flag for flag, value in zip(flags, values, strict=True) if value is not None]:

@@ -37,6 +37,8 @@ class LaunchCommand:
         command += [f"--log_dir={self.logs}", "--join=True"]
         # No such worker: else msrun starts a `tail -f` of each log, which outlives it.
         command.append(f"--tail_worker_log={place.ranks}")
+        if place.number is not None:
+            command.append(f"--node_rank={place.number}")
         if place.table is not None:
             file = self.logs / "rank_table.json"
             file.write_text(json.dumps(place.table, indent=2) + "\n")
