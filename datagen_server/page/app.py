@@ -47,6 +47,7 @@ def status_app(source: SampleSource, metrics: ServiceMetrics, is_serving: Callab
             up=status_rows.duration(monotonic() - started),
             streams=status_rows.stream_rows(metrics),
             damaged=status_rows.damaged_shards(metrics),
+            missing=sorted(metrics.damage.missing),
         )
 
     def samples() -> str:

@@ -19,6 +19,7 @@ import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from datagen_server.page.page_server import PageServer
+from datagen_server.service.alert_metrics import add_alert_metrics
 from datagen_server.service.auth import Authentication, ServerSecurity
 from datagen_server.service.call_metrics import CallCounter
 from datagen_server.service.servicer import DatasetServicer
@@ -72,6 +73,9 @@ class DatasetServer:
         self.is_serving = False
         "Whether it takes requests: False before it has started, and once it drains."
         self.metrics = ServiceMetrics(source)
+        add_alert_metrics(
+            self.metrics.registry, max_streams, lambda: self.is_serving, authentication.certificate_expiry_s
+        )
         timed = TimedSource(source, self.metrics.registry)
         self._servicer = DatasetServicer(timed, self.metrics, max_streams)
         self._health = health.HealthServicer(experimental_non_blocking=True)

@@ -11,7 +11,11 @@ async function refresh() {
     document.getElementById("live").replaceWith(fresh.getElementById("live"));
     note.textContent = "";
   } catch {
-    note.textContent = "The service does not answer.";
+    // What is on the page was true once: its green dot is not true any more.
+    const dot = document.querySelector("#live .dot");
+    dot.className = "dot bad";
+    dot.nextSibling.textContent = "Not answering ";
+    note.textContent = "The service does not answer; the page shows what it said last.";
   }
 }
 
