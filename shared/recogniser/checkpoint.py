@@ -4,8 +4,11 @@ The cursor is inside the `.ckpt`, so no crash can separate it from the weights. 
 written last: a checkpoint without it was never finished.
 """
 
+import errno
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -36,6 +39,7 @@ def save_checkpoint(folder: Path, info: CheckpointInfo, parameters: Sequence[ms.
     path = folder / info.file_name
     remove_partial_files(folder, is_checkpoint_file)  # Left by a run that was killed while it saved.
     rows = [{"name": parameter.name, "data": ms.Tensor(parameter.asnumpy())} for parameter in parameters]
+    _check_room(folder, sum(row["data"].nbytes for row in rows))
     with atomic_path(path, keep_suffix=True) as partial:
         ms.save_checkpoint(rows, str(partial), append_dict={_CURSOR: info.global_step})
         partial.chmod(0o644)
@@ -47,6 +51,12 @@ def save_checkpoint(folder: Path, info: CheckpointInfo, parameters: Sequence[ms.
         info_file(old).unlink(missing_ok=True)
         old.unlink(missing_ok=True)
     return path
+
+
+def _check_room(folder: Path, size_bytes: int) -> None:
+    """Raises `OSError` on a disk that is full: MindSpore would print lines of its own first."""
+    if shutil.disk_usage(folder).free < size_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def _is_of(beside: Path, info: CheckpointInfo) -> bool:
