@@ -4,24 +4,30 @@ import argparse
 import json
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from shared.client import connect
+from shared.client import RetryPolicy, connect
 from shared.client.wait_option import add_wait_option, retry_policy_of
 from shared.dataset.spec_options import RenderSpec, add_spec_options, given_spec_options, spec_of
 from shared.errors import UsageError
 from shared.recogniser.checkpoint_info import find_checkpoint
 from shared.security.credentials import Access, add_security_options, security_of
-from shared.system.command_line import CommandParser
+from shared.system.command_line import CommandParser, positive
+from shared.system.directory_lock import made_and_locked
 from shared.system.embedded_service import embedded_service
 from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import PRESETS, TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
-from trainer.distributed.placement import DEFAULT_MASTER_PORT, Placement, place_by_table, place_on_this_host
+from trainer.distributed.placement import (
+    DEFAULT_MASTER_PORT,
+    Placement,
+    check_master,
+    place_by_table,
+    place_on_this_host,
+)
 from trainer.distributed.rank_table import read_rank_table
-from trainer.distributed.world import World
 from trainer.metrics_option import PageOptions, add_metrics_options, page_options
 from trainer.next_command import next_command
 from trainer.progress.tensorboard import check_tensorboard
@@ -49,22 +55,27 @@ examples:
 def main(argv: Sequence[str]) -> int:
     """Runs one training; returns the exit code."""
     options = build_parser().parse_args(argv)
-    placement = _placement(options)
-    run, config = _open_run(options, placement)
-    check_tensorboard(config)
+    placement, run = _placement(options), RunDir(options.run_dir)
     pages = page_options(options)
-    with _service(options, config, pages) as (access, pages), TrainingProgress() as progress:
-        if placement is not None:
-            launcher = Launcher(placement, run, progress, pages)
-            summary, received = _train_on_ranks(placement, launcher, config, options.device, access, progress)
-        else:
-            # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
-            with uninterrupted():
-                from trainer.training.single_rank import train
+    # Of several hosts with one directory, the first one owns it.
+    owned = made_and_locked(run.path) if placement is None or placement.node == 0 else nullcontext()
+    with owned, TrainingProgress() as progress:
+        config = _open_run(options, run, placement)
+        check_tensorboard(config)
+        run.check_writable(config)
+        with _service(options, run, config, pages) as (access, pages):
+            if placement is not None:
+                launcher = Launcher(placement, run, progress, pages)
+                summary, received = _train_on_ranks(launcher, config, access, options, progress)
+            else:
+                # MindSpore takes seconds to import: --help and a mistyped key do not wait for it.
+                with uninterrupted():
+                    from trainer.training.single_rank import train
 
-            summary, is_stopped = train(config, run, options.device, access, pages, progress)
-            # MindSpore turns a Ctrl-C during its compilation into SIGTERM: treat both as Ctrl-C.
-            received = [signal.SIGINT] if is_stopped else []
+                retry_policy = RetryPolicy(give_up_after_s=options.patience)
+                summary, is_stopped = train(config, run, options.device, access, pages, retry_policy, progress)
+                # MindSpore turns a Ctrl-C during its compilation into SIGTERM: treat both as Ctrl-C.
+                received = [signal.SIGINT] if is_stopped else []
     if summary is not None:
         if options.json:
             print(json.dumps(asdict(summary)))
@@ -74,21 +85,16 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _train_on_ranks(
-    placement: Placement,
-    launcher: Launcher,
-    config: TrainerConfig,
-    device: str,
-    access: Access,
-    progress: TrainingProgress,
+    launcher: Launcher, config: TrainerConfig, access: Access, options: argparse.Namespace, progress: TrainingProgress
 ) -> tuple[Summary | None, list[int]]:
     """As one process per rank of this host; the summary, and the signals that stopped it."""
     with connect(access.target, security=access.security) as client:
         dataset = client.dataset
     config = config.for_dataset(dataset.spec)
-    plan_slice(config, dataset, World(placement.first_rank, placement.ranks))
+    plan_slice(config, dataset, launcher.world)
     progress.set_data(dataset, access.target, SPLIT)
     with stop_on_signal(launcher.stop) as received:
-        return launcher.train(dump_config(config), access, device), received
+        return launcher.train(dump_config(config), access, options.device, options.patience), received
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -114,6 +120,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--master-port", type=int, metavar="PORT", help=port)
     parser.add_argument("--datagen", metavar="TARGET", help="host:port of the service, or several joined by commas; "
                         "default: start one and stop it at the end")  # fmt: skip
+    parser.add_argument("--patience", type=positive, default=60, metavar="S", help="seconds to retry a service that "
+                        "does not answer; then the run is saved and ends; default: %(default)s")  # fmt: skip
     parser.add_argument("--run-dir", type=Path, default=Path("run"), metavar="DIR", help="default: %(default)s")
     parser.add_argument(
         "--resume", action="store_true", help="continue the run in --run-dir; with --steps or --epochs past its end"
@@ -135,7 +143,9 @@ def _placement(options: argparse.Namespace) -> Placement | None:
     """None for a single rank, which runs in this process."""
     if options.rank_table is not None:
         table = read_rank_table(options.rank_table)
-        return place_by_table(table, options.node_rank, options.master_addr, options.master_port)
+        placement = place_by_table(table, options.node_rank, options.master_addr, options.master_port)
+        check_master(placement)
+        return placement
     flags = "--node-rank", "--master-addr", "--master-port"
     values = options.node_rank, options.master_addr, options.master_port
     if given := [flag for flag, value in zip(flags, values, strict=True) if value is not None]:
@@ -143,22 +153,21 @@ def _placement(options: argparse.Namespace) -> Placement | None:
     return None if options.ranks == 1 else place_on_this_host(options.ranks)
 
 
-def _open_run(options: argparse.Namespace, placement: Placement | None) -> tuple[RunDir, TrainerConfig]:
+def _open_run(options: argparse.Namespace, run: RunDir, placement: Placement | None) -> TrainerConfig:
     overrides = list(options.overrides)
     if options.epochs is not None:
         overrides += [f"epoch_size={options.epochs}", "steps=null"]
     if options.steps is not None:
         overrides.append(f"steps={options.steps}")
-    run = RunDir(options.run_dir)
     if options.resume:
         if options.init_from is not None:
             raise UsageError("--init-from is for a new run; a resumed run has its own weights")
-        return run, run.reopen(options.config, overrides)
+        return run.reopen(options.config, overrides)
     if placement is None or placement.node == 0:
         run.check_new()  # On several hosts with one directory, the first one may be there already.
     ranks = placement.ranks if placement is not None else 1
     config = load_config(PRESETS[options.preset], options.config, overrides).for_ranks(ranks)
-    return run, _with_initial_checkpoint(config, options.init_from)
+    return _with_initial_checkpoint(config, options.init_from)
 
 
 def _with_initial_checkpoint(config: TrainerConfig, init_from: Path | None) -> TrainerConfig:
@@ -171,7 +180,7 @@ def _with_initial_checkpoint(config: TrainerConfig, init_from: Path | None) -> T
 
 @contextmanager
 def _service(
-    options: argparse.Namespace, config: TrainerConfig, pages: PageOptions
+    options: argparse.Namespace, run: RunDir, config: TrainerConfig, pages: PageOptions
 ) -> Iterator[tuple[Access, PageOptions]]:
     """Where to read from, and the options of the pages with the address of the service's own, as far as known."""
     security, retry_policy = security_of(options, options.datagen), retry_policy_of(options)
@@ -187,8 +196,11 @@ def _service(
     on_page = None if pages.listen is None else addresses.append
     with embedded_service(counts, render_spec, on_page=on_page) as embedded:
         if not options.resume:
-            RunDir(options.run_dir).write_spec(render_spec)
-        yield Access(embedded), replace(pages, service_page=pages.service_page or addresses[-1])
+            run.write_spec(render_spec)
+        try:
+            yield Access(embedded), replace(pages, service_page=pages.service_page or addresses[-1])
+        finally:
+            run.remove_spec_without_run()
 
 
 def _render_spec(options: argparse.Namespace, config: TrainerConfig) -> RenderSpec:

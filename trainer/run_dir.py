@@ -8,13 +8,14 @@ from pathlib import Path
 from shared.dataset.spec_file import dump_spec, read_spec_file
 from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
-from shared.recogniser.checkpoint_info import BestCheckpoint, list_checkpoints
+from shared.recogniser.checkpoint_info import BestCheckpoint, list_checkpoints, read_config
 from shared.recogniser.run_layout import RunLayout
-from shared.system.atomic_file import write_atomic
+from shared.system.atomic_file import write_atomic, writing
+from shared.system.directory_lock import check_writable
 from trainer.config import TrainerConfig, dump_config, load_config
 
 _END_KEYS = "steps", "epoch_size", "early_stop_patience"
-"When a run ends: a resumed run may have another end."
+"When a run ends: no step before that depends on them, and a resumed run may have another end."
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,19 @@ class RunDir(RunLayout):
             problem = "already holds a run; continue it with --resume or choose another --run-dir"
             raise UsageError(f"{self.path} {problem}")
 
+    def check_writable(self, config: TrainerConfig) -> None:
+        """Raises `UsageError` when a file or folder of the run could not be written."""
+        folders = self.path, self.receipts, self.checkpoint_folder(config), self.logs
+        for path in (*folders, self.metrics_file, *sorted(self.receipts.glob("rank-*.jsonl"))):
+            check_writable(path)
+
     def begin(self, config: TrainerConfig) -> None:
-        """Writes the configuration; raises `UsageError` when the directory cannot be written."""
+        """Writes the configuration, once; raises `UsageError` when the directory cannot be written."""
+        text = dump_config(config)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            write_atomic(self.config_file, dump_config(config))
+            if not self.config_file.exists() or self.config_file.read_text() != text:
+                write_atomic(self.config_file, text)
         except OSError as error:
             raise self.write_error(error) from error
 
@@ -89,6 +98,11 @@ class RunDir(RunLayout):
             write_atomic(self.spec_file, dump_spec(render_spec.spec, render_spec.font_files))
         except OSError as error:
             raise self.write_error(error) from error
+
+    def remove_spec_without_run(self) -> None:
+        """Removes what `write_spec` wrote for a run whose first step was never taken."""
+        if not self.config_file.exists():
+            self.spec_file.unlink(missing_ok=True)
 
     def font_paths(self) -> dict[str, str]:
         """Where the fonts of the run's own service are, by SHA-256."""
@@ -105,13 +119,27 @@ class RunDir(RunLayout):
         """The configuration of the run to resume; keys given again must have the same value, but for its end."""
         if not self.config_file.is_file():
             raise UsageError(f"nothing to resume in {self.path}: it has no config.yaml; start without --resume")
+        if not self.config_file.read_text().strip():
+            raise UsageError(f"{self.config_file} is empty; put back what it held, or start a new --run-dir")
         saved = load_config({}, self.config_file, ())
+        self._check_trained_with(saved)
         asked = load_config(saved.model_dump(mode="json"), file, overrides)
         for key in TrainerConfig.model_fields:
             before, now = getattr(saved, key), getattr(asked, key)
             if before != now and key not in _END_KEYS:
                 raise UsageError(f"--resume cannot change {key} from {before} to {now}; start a new --run-dir for that")
         return asked
+
+    def _check_trained_with(self, saved: TrainerConfig) -> None:
+        """Raises `UsageError` with each key of config.yaml that was changed since the newest checkpoint."""
+        paths = [path for folder in self.checkpoint_folders() for path in reversed(list_checkpoints(folder))]
+        path, before = next(((path, config) for path in paths if (config := read_config(path))), (None, {}))
+        now = saved.model_dump(mode="json")
+        changed = [key for key in now if key in before and before[key] != now[key] and key not in _END_KEYS]
+        if changed:
+            shown = ", ".join(f"{key} is {now[key]} and was {before[key]}" for key in changed)
+            problem = f"{self.config_file} is not the configuration that {path} was trained with: {shown}"
+            raise UsageError(f"{problem}; put the old values back, or start a new --run-dir")
 
     def checkpoint_folder(self, config: TrainerConfig) -> Path:
         """Where the checkpoints of this run lie."""
@@ -133,11 +161,12 @@ class RunDir(RunLayout):
         if not self.metrics_file.exists():
             return
         rows = [line for line in self.metrics_file.read_text().splitlines() if _step_of(line) <= step]
-        write_atomic(self.metrics_file, "".join(f"{row}\n" for row in rows))
+        with writing(self.metrics_file):
+            write_atomic(self.metrics_file, "".join(f"{row}\n" for row in rows))
 
     def append_metrics(self, row: MetricsRow) -> None:
         """Adds one line."""
-        with self.metrics_file.open("a") as file:
+        with writing(self.metrics_file), self.metrics_file.open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
 
 

@@ -40,6 +40,7 @@ def status_app(
             finished=status_rows.finished_rows(metrics),
             faults=faults.newest_first(),
             damaged=status_rows.damaged_shards(metrics),
+            missing=sorted(metrics.damage.missing),
         )
 
     def samples() -> ResponseReturnValue:

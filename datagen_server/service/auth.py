@@ -8,8 +8,10 @@ the reason on standard error; nothing here is called.
 import hashlib
 import hmac
 import logging
+import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,22 +53,38 @@ class ServerSecurity:
     def open(self) -> "Authentication":
         """Raises `UsageError` when the files cannot be used now; when they cannot be used later, that is logged."""
         checks = [] if self.token_file is None else [TokenCheck(self.token_file)]
-        return Authentication(self._credentials(), checks)
-
-    def _credentials(self) -> grpc.ServerCredentials:
         if self.cert is None or self.key is None:
-            return grpc.insecure_server_credentials()
-        cert, key = self.cert, self.key
-        files = [file for file in (cert, key, self.client_ca) if file is not None]
-        watched = WatchedFiles(files, lambda: self._configuration(read_certified_key(cert, key, of_server=True)))
+            return Authentication(grpc.insecure_server_credentials(), checks)
+        certificate = _Certificate(self.cert, self.key, self.client_ca)
+        return Authentication(certificate.credentials(), checks, certificate.expiry_s)
+
+
+class _Certificate:
+    """The certificate that the service presents, renewed when its files change."""
+
+    def __init__(self, cert: Path, key: Path, client_ca: Path | None) -> None:
+        self._client_ca, self._expiry_s = client_ca, 0.0
+        files = [file for file in (cert, key, client_ca) if file is not None]
+        read = partial(read_certified_key, cert, key, of_server=True)
+        self._watched = WatchedFiles(files, lambda: self._configuration(read()))
+
+    def expiry_s(self) -> float:
+        """When the certificate in use expires, in seconds since 1970."""
+        self._watched.current()
+        return self._expiry_s
+
+    def credentials(self) -> grpc.ServerCredentials:
+        """What gRPC needs for a port."""
+        watched = self._watched
         # The same object until the files change: gRPC asks at every handshake and switches when it gets another one.
         return grpc.dynamic_ssl_server_credentials(
-            watched.current(), watched.current, require_client_authentication=self.client_ca is not None
+            watched.current(), watched.current, require_client_authentication=self._client_ca is not None
         )
 
     def _configuration(self, pair: CertifiedKey) -> grpc.ServerCertificateConfiguration:
-        authorities = None if self.client_ca is None else read_authorities(self.client_ca)
-        callers = "anyone" if authorities is None else f"callers with a certificate of {self.client_ca}"
+        authorities = None if self._client_ca is None else read_authorities(self._client_ca)
+        callers = "anyone" if authorities is None else f"callers with a certificate of {self._client_ca}"
+        self._expiry_s = float(ssl.cert_time_to_seconds(pair.expires))
         _LOG.info("TLS for %s, valid until %s, to %s", ", ".join(pair.names), pair.expires, callers)
         return grpc.ssl_server_certificate_configuration([(pair.key, pair.chain)], authorities)
 
@@ -77,6 +95,8 @@ class Authentication:
 
     credentials: grpc.ServerCredentials
     checks: Sequence["TokenCheck"]
+    certificate_expiry_s: Callable[[], float] | None = None
+    "When the TLS certificate in use expires, in seconds since 1970; None: plain text."
 
 
 class TokenCheck(grpc.ServerInterceptor):  # type: ignore[type-arg]

@@ -18,6 +18,7 @@ from typing import Self
 import grpc
 from grpc_health.v1 import health, health_pb2
 
+from datagen_server.service.alert_metrics import add_alert_metrics
 from datagen_server.service.auth import Authentication, ServerSecurity
 from datagen_server.service.call_metrics import CallCounter
 from datagen_server.service.memory_budget import MemoryBudget, default_memory
@@ -80,6 +81,9 @@ class DatasetServer:
         self.is_serving = False
         "Whether it takes requests: False before it has started, and once it drains."
         self.metrics = ServiceMetrics(source)
+        add_alert_metrics(
+            self.metrics.registry, max_streams, lambda: self.is_serving, authentication.certificate_expiry_s
+        )
         timed = TimedSource(source, self.metrics.registry)
         self._budget = MemoryBudget(default_memory() if memory is None else memory)
         self._monitor = MemoryMonitor(self._budget, self.metrics)

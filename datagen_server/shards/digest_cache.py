@@ -19,6 +19,7 @@ from typing import Any
 
 from shared.errors import DataLoss
 from shared.system.atomic_file import write_atomic
+from shared.system.open_files import check_handles
 
 CACHE_NAME = ".checked"
 _FACTS = ("size", "mtime_ns", "ctime_ns", "inode", "device")
@@ -49,6 +50,7 @@ def compute(path: Path, *, intact: bool = False, expected: str = "") -> str:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             unchanged = _facts(os.fstat(file.fileno())) == facts
     except OSError as error:
+        check_handles(error)
         raise DataLoss(f"cannot read {path}: {error.strerror}") from error
     if unchanged:
         _write_entry(path, {**facts, "sha256": digest, "intact": intact and expected in ("", digest)})

@@ -7,6 +7,7 @@ Note: the plan (spec, counts, fingerprint, codec, shard size) is also inside eve
 `PLAN_KEY`, so shards made on several hosts need nothing but copying into one directory; `verify` writes the manifest.
 """
 
+import errno
 import hashlib
 import json
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ from shared.dataset.spec_difference import spec_differences
 from shared.errors import DataLoss, UsageError
 from shared.protocol.codec import Codec
 from shared.system.atomic_file import write_atomic, write_error
+from shared.system.open_files import check_handles
 
 MANIFEST_NAME = "manifest.json"
 SHARD_SUFFIX = ".lmdb"
@@ -160,6 +162,7 @@ class Manifest:
             body = json.loads(path.read_bytes())
             intact = body.pop("checksum") == _checksum(body)
         except OSError as error:
+            check_handles(error)
             raise UsageError(_no_manifest(directory, error)) from error
         except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise _damaged(path) from error
@@ -196,7 +199,7 @@ def _damaged(path: Path) -> DataLoss:
 
 
 def _no_manifest(directory: Path, error: OSError) -> str:
-    if not directory.is_dir():
-        return f"{directory} is not a directory of shards: {error.strerror}"
+    if not directory.is_dir() or error.errno == errno.EACCES:
+        return f"{directory} is not a directory of shards that can be read: {error.strerror}"
     problem = f"{directory} holds no complete set of shards ({MANIFEST_NAME}: {error.strerror})"
     return f"{problem}; run materialize there until it is done, or verify where several hosts made parts"

@@ -9,6 +9,7 @@ from datagen_server.shards.record import DIGEST_MODULUS, layout_of, sample_diges
 from datagen_server.shards.shard_file import ShardFile, read_description
 from shared.errors import DataLoss, UsageError
 from shared.protocol.codec import decode
+from shared.system.open_files import check_handles
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ def scan(directory: Path, plan: Plan, shard: Shard) -> ScanResult:
         damaged, digest = _scan_records(ShardFile(path, plan, shard), plan)
         intact = not damaged and described_digest(path, plan, shard) == digest
         stored = StoredShard(shard, path.stat().st_size, digest_cache.compute(path, intact=intact))
-    except (OSError, DataLoss):
+    except (OSError, DataLoss) as error:
+        if isinstance(error, OSError):
+            check_handles(error)
         return ScanResult(None, tuple(shard.indices), 0, intact=False)
     return ScanResult(stored, tuple(damaged), digest, intact)
 
@@ -66,7 +69,9 @@ def described_digest(path: Path, plan: Plan, shard: Shard) -> int | None:
             return None
         same_plan = not plan.difference(Plan.from_mapping(description))
         return int(description["digest"], 16) if same_plan else None
-    except (OSError, UsageError, KeyError, TypeError, ValueError):
+    except (OSError, UsageError, KeyError, TypeError, ValueError) as error:
+        if isinstance(error, OSError):
+            check_handles(error)
         return None
 
 

@@ -14,6 +14,7 @@ from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import Plan, StoredShard
 from datagen_server.shards.shard_file import Identity, ShardFile, identity
 from shared.errors import DataLoss, Unavailable
+from shared.system.open_files import check_handles, is_out_of_handles
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,9 +68,8 @@ class ShardCache:
             if name in self._files:
                 return self._files[name]
             path = self._directory / name
-            try:
-                file = ShardFile(path, self._plan, stored.shard)
-            except OSError:
+            file = self._open_file(path, stored)
+            if file is None:
                 self._compare_once(path, stored, None)
                 return None
             self._compare_once(path, stored, file.identity)
@@ -78,11 +78,27 @@ class ShardCache:
             self._files[name] = file
             return file
 
+    def _open_file(self, path: Path, stored: StoredShard) -> ShardFile | None:
+        """None when the file cannot be opened; too many open files are closed, the least recently used ones first."""
+        while True:
+            try:
+                return ShardFile(path, self._plan, stored.shard)
+            except OSError as error:
+                if not is_out_of_handles(error):
+                    return None
+                if not self._files:
+                    check_handles(error)
+                self._files.popitem(last=False)
+
     def _compare_once(self, path: Path, stored: StoredShard, found: Identity | None) -> None:
         """Logs how a file differs from the manifest, unless this same file has been compared before."""
         if self._compared.get(path.name, ()) != found:
+            try:
+                problem = difference(path, stored)
+            except Unavailable:  # No file can be opened at the moment: at the next opening, then.
+                return
             self._compared[path.name] = found
-            if problem := difference(path, stored):
+            if problem:
                 _LOG.warning("%s %s; its records are checked one by one; run verify --repair", path.name, problem)
 
 
@@ -95,6 +111,7 @@ def difference(path: Path, stored: StoredShard) -> str:
         if digest_cache.sha256_of(path) != stored.sha256:
             return "has another SHA-256 than the manifest says"
     except OSError as error:
+        check_handles(error)
         return f"cannot be opened: {error.strerror}"
     except DataLoss as error:
         return str(error)

@@ -8,7 +8,6 @@ import os
 import weakref
 from array import array
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from datagen_server.shards.manifest import PLAN_KEY, Plan, Shard
 from datagen_server.shards.record import is_intact, layout_of, max_payload_bytes, record_key
 from datagen_server.shards.shard_writer import key_of, unseal
 from shared.errors import DataLoss
+from shared.system.linux import expect_read, read_into
 
 _MAX_PLAN_BYTES = 2**20
 _MAX_OFFSET = 2**62
@@ -60,7 +60,7 @@ class ShardFile:
         wait: for the disk; False: only what is in memory is read.
         """
         try:
-            num_read = os.preadv(self.fd, (header, payload), offset, 0 if wait else os.RWF_NOWAIT)
+            num_read = read_into(self.fd, (header, payload), offset, wait=wait)
         except OSError:
             return False
         whole = num_read == self.header_bytes + len(payload)
@@ -68,8 +68,7 @@ class ShardFile:
 
     def expect(self, offset: int, size: int) -> None:
         """Asks the disk for the record at `offset`, with a payload of `size` bytes, and does not wait for it."""
-        with suppress(OSError):
-            os.posix_fadvise(self.fd, offset, self.header_bytes + size, os.POSIX_FADV_WILLNEED)
+        expect_read(self.fd, offset, self.header_bytes + size)
 
     def record(self, index: int) -> bytes | None:
         """The whole record, or None when it is missing or damaged."""

@@ -21,12 +21,14 @@ __all__ = ["DamageCounts", "Records", "SampleSource"]
 
 @dataclass(frozen=True, eq=False)
 class DamageCounts:
-    """Reads of damaged records since the source was opened, by the name of the stored file."""
+    """Reads of damaged records since the source was opened, by the name of the stored file, and missing files."""
 
     healed: Counter[str] = field(default_factory=Counter)
     "Rendered again, and served."
     refused: Counter[str] = field(default_factory=Counter)
     "Not served: they could not be rendered again."
+    missing: set[str] = field(default_factory=set)
+    "Files that were not there when they were last looked for."
 
 
 class SampleSource(Protocol):

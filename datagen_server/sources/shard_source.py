@@ -8,6 +8,8 @@ Note: a shard whose digest is wrong is still read, record by record, since every
 is rendered again when the fingerprint allows it, and otherwise refused with an error that names it.
 """
 
+import logging
+import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import accumulate
@@ -26,11 +28,14 @@ from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec, decode, encode
 from shared.system.cpu_limit import num_cores
+from shared.system.open_files import limit
 
+_LOG = logging.getLogger(__name__)
 _MAX_OPEN, _MAX_PLACES = 512, 2**22
 """Open shards, each with a file handle and 12 bytes for each sample. Above four million samples, shards are closed and
 opened again all the time, which costs 0.1 ms a sample."""
 
+_NAMES_SHOWN = 3
 _Payloads = list[bytes | memoryview]
 
 
@@ -47,7 +52,8 @@ class ShardSource:
     def __init__(self, directory: Path, max_open: int = _MAX_OPEN, font_files: FontFiles = NO_FONTS) -> None:
         """font_files: of the spec's fonts, for rendering damaged records again."""
         manifest = Manifest.read(directory)
-        max_open = min(max_open, _MAX_PLACES // manifest.plan.shard_size)
+        # Half of the files that may be open are left to everything else: connections, pages, notes.
+        max_open = max(1, min(max_open, _MAX_PLACES // manifest.plan.shard_size, limit() // 2))
         self._codec, self._shard_size = manifest.plan.codec, manifest.plan.shard_size
         self.dataset = manifest.plan.dataset
         self.codecs = (self._codec, *(codec for codec in Codec if codec is not self._codec))
@@ -56,6 +62,7 @@ class ShardSource:
         self._layout = layout_of(self.dataset.spec)
         self._stored = {split: manifest.of_split(split) for split in self.dataset.counts}
         self._shard_cache = ShardCache(directory, manifest.plan, max_open)
+        self._warn_of_missing(directory, [stored.shard.file for stored in manifest.shards])
         self._reader = ThreadPoolExecutor(1, "read-shards")
         self._transcoders = ThreadPoolExecutor(num_cores(), "transcode-shards")
 
@@ -70,7 +77,7 @@ class ShardSource:
 
     def _read(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
         shards, numbers = self._stored[split], [index // self._shard_size for index in indices]
-        files = {number: self._shard_cache.get(shards[number]) for number in set(numbers)}
+        files = {number: self._file(shards[number]) for number in set(numbers)}
         joined, payloads, headers, damaged = _fetch(
             [files[number] for number in numbers], indices, self._layout.header_bytes
         )
@@ -82,6 +89,23 @@ class ShardSource:
         if codec is not self._codec:
             return self._transcoded(payloads, labels, codec)
         return _records(codec, payloads if damaged else [joined], [len(payload) for payload in payloads], labels)
+
+    def _file(self, stored: StoredShard) -> ShardFile | None:
+        file = self._shard_cache.get(stored)
+        if file is None:
+            self.damage.missing.add(stored.shard.file)
+        elif self.damage.missing:
+            self.damage.missing.discard(stored.shard.file)
+        return file
+
+    def _warn_of_missing(self, directory: Path, names: Sequence[str]) -> None:
+        there = set(os.listdir(directory))
+        if missing := [name for name in names if name not in there]:
+            self.damage.missing.update(missing)
+            shown = ", ".join(missing[:_NAMES_SHOWN]) + (", ..." if len(missing) > _NAMES_SHOWN else "")
+            outcome = "are rendered again when they are read" if not self._healer.refusal else "are refused"
+            problem = f"{len(missing)} of {len(names)} shard files are missing in {directory} ({shown})"
+            _LOG.warning("%s; their samples %s; verify --repair makes the files again", problem, outcome)
 
     def _heal(self, stored: StoredShard, index: int) -> tuple[bytes, NDArray[np.uint16]]:
         image, label = self._healer.sample(stored.shard, index)

@@ -3,13 +3,15 @@
 To add one: a context manager here that yields `Workers`, and its name in `datagen_server/commands/open_workers.py`.
 """
 
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TypeVar
+from importlib.util import find_spec
+from typing import Any, TypeVar
 
 from datagen_server.workers.pool import WorkerPool
 from shared.errors import StreamingError, UsageError
@@ -17,6 +19,8 @@ from shared.errors import StreamingError, UsageError
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _TASKS_PER_WORKER = 3
+_PACKAGE = "datagen_server"
+_NO_WORKERS_TIMEOUT_S = 10.0
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,29 @@ def dask_workers(scheduler: str, timeout_s: float = 10) -> Iterator[Workers]:
             client.wait_for_workers(1, timeout=timeout_s)
         if not (num_workers := sum(client.nthreads().values())):
             raise UsageError(f"the dask scheduler at {scheduler} has no workers: start some, `dask worker {scheduler}`")
+        # By a function of Python's own: with one of this package, such a worker would end without a word.
+        found = client.run(find_spec, _PACKAGE)
+        if without := sorted(worker for worker, spec in found.items() if spec is None):
+            problem = f"the dask worker {without[0]} has no package {_PACKAGE} to import"
+            raise UsageError(f"{problem}; install this package, in the same version, where workers run")
         # When a future is lost with the scheduler, its executor fails with TypeError while it unpacks the result.
         lost_errors = distributed.KilledWorker, TypeError, *Workers.lost_errors
-        yield Workers(client.get_executor(), num_workers, lost_errors, lambda: client.status == "running")
+        yield Workers(client.get_executor(), num_workers, lost_errors, _Liveness(client).is_alive)
+
+
+class _Liveness:
+    """Whether a dask client has a scheduler, and the scheduler workers: without any it waits for new ones for ever."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._none_since: float | None = None
+
+    def is_alive(self) -> bool:
+        """False once there has been no worker for 10 s."""
+        if self._client.status != "running":
+            return False
+        if self._client.nthreads():
+            self._none_since = None
+            return True
+        self._none_since = self._none_since or time.monotonic()
+        return time.monotonic() < self._none_since + _NO_WORKERS_TIMEOUT_S

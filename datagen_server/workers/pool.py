@@ -16,10 +16,13 @@ from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
 from datagen_server.workers.worker import Worker
-from shared.errors import Unavailable, UsageError
+from shared.errors import Unavailable
+from shared.system.process_limit import check_num_processes
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_WORKER_BYTES = 64 << 20
+"The memory that an idle worker needs, about."
 _MAX_DEATHS = 3  # Workers that die at one task; then the task fails.
 
 
@@ -46,8 +49,7 @@ class WorkerPool(Executor):
 
         A worker holds up to `ahead` tasks: 1 balances long tasks best, 2 hides the pause between short ones.
         """
-        if num_workers < 1:
-            raise UsageError(f"workers must be at least 1, got {num_workers}")
+        check_num_processes("--workers", num_workers, _WORKER_BYTES)
         self._tasks: _Queue = SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False

@@ -24,6 +24,8 @@ from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
+from shared.system.linux import open_shared_buffer
+
 _SLOT_BYTES = 8 << 20  # Uses memory only where it is written to. A result that does not fit is sent.
 
 
@@ -33,9 +35,13 @@ class Worker:
     def __init__(self, warm_up: Callable[[], object], num_slots: int) -> None:
         """Starts it, with `warm_up` as its first call, and does not wait; `OSError` when no process can be started."""
         ours, theirs = socket.socketpair()
-        shared_buffer = os.memfd_create("shared-buffer")
         try:
-            os.ftruncate(shared_buffer, num_slots * _SLOT_BYTES)
+            shared_buffer = open_shared_buffer(num_slots * _SLOT_BYTES)
+        except OSError:
+            ours.close()
+            theirs.close()
+            raise
+        try:
             self._slots = _slots(shared_buffer, num_slots)
             self._process = _start(theirs.fileno(), shared_buffer, num_slots)
         except OSError:

@@ -17,14 +17,16 @@ from evaluator.report.training import read_training
 from shared.client import DatasetClient
 from shared.errors import UsageError
 from shared.system.atomic_file import write_atomic
+from shared.system.directory_lock import check_writable, make_directory
+
+_FILES = "index.html", "report.json", "timing.json"
 
 
 def prepare_folder(folder: Path) -> None:
-    """Makes the folder of a report before the work; raises `UsageError` when that is impossible."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the report folder {folder}: {error.strerror}") from error
+    """Makes the folder of a report before the work; raises `UsageError` when nothing can be written there."""
+    make_directory(folder)
+    for path in (folder, *(folder / name for name in _FILES)):
+        check_writable(path)
 
 
 def write_report(
@@ -41,10 +43,10 @@ def write_report(
     )
     training = read_training(evaluation.checkpoint)
     page = render_page(evaluation, evaluations, gallery, training, configuration(evaluation))
-    _write(folder / "timing.json", _json(_timing(evaluation)))
-    _write(folder / "report.json", _json(full_report(evaluation, evaluations)))
-    _write(folder / "index.html", page)
-    return folder / "index.html"
+    texts = page, _json(full_report(evaluation, evaluations)), _json(_timing(evaluation))
+    for name, text in reversed(list(zip(_FILES, texts, strict=True))):
+        _write(folder / name, text)
+    return folder / _FILES[0]
 
 
 def _timing(evaluation: Evaluation) -> dict[str, Any]:

@@ -49,9 +49,9 @@ class PageServer:
         self._thread.join()
 
     def _run(self) -> None:
-        """Like Waitress' own `run`, which cannot be stopped."""
+        """Like Waitress' own `run`, which cannot be stopped. By poll: select knows no more than 1,024 open files."""
         while not self._closing.is_set():
-            wasyncore.loop(timeout=_CLOSING_CHECKS_S, map=self._connections, count=1)
+            wasyncore.loop(timeout=_CLOSING_CHECKS_S, use_poll=True, map=self._connections, count=1)
         # The threads that answer first: they end by waking this loop, through a pipe that must still be open.
         self._server.task_dispatcher.shutdown()
         wasyncore.close_all(self._connections, ignore_all=True)

@@ -4,9 +4,13 @@ The cursor is inside the `.ckpt`, so no crash can separate it from the weights. 
 written last: a checkpoint without it was never finished.
 """
 
+import errno
 import hashlib
 import json
+import os
+import shutil
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -36,11 +40,13 @@ def save_checkpoint(folder: Path, info: CheckpointInfo, parameters: Sequence[ms.
     path = folder / info.file_name
     remove_partial_files(folder, is_checkpoint_file)  # Left by a run that was killed while it saved.
     rows = [{"name": parameter.name, "data": ms.Tensor(parameter.asnumpy())} for parameter in parameters]
+    _check_room(folder, sum(row["data"].nbytes for row in rows))
     with atomic_path(path, keep_suffix=True) as partial:
         ms.save_checkpoint(rows, str(partial), append_dict={_CURSOR: info.global_step})
         partial.chmod(0o644)
         written = replace(info, file_sha256=sha256_of(partial))
-        info_file(path).unlink(missing_ok=True)
+        if not _is_of(info_file(path), written):  # Another rank may have saved the very same bytes.
+            info_file(path).unlink(missing_ok=True)
     write_atomic(info_file(path), json.dumps(asdict(written), indent=2) + "\n")
     return path
 
@@ -56,6 +62,19 @@ def remove_old_checkpoints(folder: Path, keep: int, best: str = "") -> None:
 def load_weights(path: Path) -> dict[str, NDArray[np.float32]]:
     """All weights of a checkpoint by name; the state of its optimizer is among them."""
     return {name: value.asnumpy() for name, value in ms.load_checkpoint(str(path)).items()}
+
+
+def _check_room(folder: Path, size_bytes: int) -> None:
+    """Raises `OSError` on a disk that is full: MindSpore would print lines of its own first."""
+    if shutil.disk_usage(folder).free < size_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
+
+
+def _is_of(beside: Path, info: CheckpointInfo) -> bool:
+    """Whether the JSON at `beside` is of the same `.ckpt` as `info`."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        return bool(json.loads(beside.read_bytes())["file_sha256"] == info.file_sha256)
+    return False
 
 
 def load_parameters(path: Path, parameters: Sequence[ms.Parameter]) -> int:

@@ -6,6 +6,7 @@ unfinished, and is skipped.
 """
 
 import hashlib
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +53,8 @@ class CheckpointInfo:
     validation: dict[str, Any] | None = None
     "The validations until here, as `ValidationHistory` keeps them; None when there was none."
     file_sha256: str = ""
+    config: dict[str, Any] | None = None
+    "All configuration keys, so that a change can be named; None in checkpoints of older versions."
 
     @property
     def file_name(self) -> str:
@@ -163,6 +166,15 @@ def _best_checkpoint(file: Path) -> Path:
     except (OSError, ValidationError) as error:
         raise DataLoss(f"{file} is damaged; give the run directory for its newest checkpoint") from error
     return file.parent / best.checkpoint
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration that a checkpoint was trained with; empty where that cannot be known."""
+    try:
+        config = json.loads(info_file(path).read_bytes())["config"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def sha256_of(path: Path) -> str:

@@ -83,11 +83,26 @@ def sync(path: Path) -> None:
 
 def write_error(path: Path, error: Exception) -> StreamingError:
     """Why `path` could not be written. LMDB calls a full disk an input/output error, so the file system is asked."""
-    with suppress(OSError):
+    if is_disk_full(path.parent):
         free = shutil.disk_usage(path.parent).free
-        if free < _FULL_BELOW_BYTES:
-            return StreamingError(f"no space left for {path} ({free:,} bytes free); make room and run it again")
+        return StreamingError(f"no space left for {path} ({free:,} bytes free); make room and run it again")
     return StreamingError(f"cannot write {path}: {str(error).rpartition(': ')[2]}")
+
+
+def is_disk_full(folder: Path) -> bool:
+    """Whether the file system of `folder` has no room for more than a few small files."""
+    with suppress(OSError):
+        return shutil.disk_usage(folder).free < _FULL_BELOW_BYTES
+    return False
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Names `path` where something in the block could not be written: raises `write_error` for an `OSError`."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def _remove(path: Path) -> None:

@@ -28,10 +28,13 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from shared.errors import StreamingError
+from shared.errors import StreamingError, UsageError
+from shared.system.open_files import raise_limit
+from shared.system.standard_streams import protect_stderr
 
 PLAIN_INTERVAL_S = 10.0
 _FIRST_LINE_S = 2.0
+_WRONG_PLACE = PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -72,6 +75,8 @@ def python_name() -> str:
 
 def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
     """Ends the process with what `main(argv)` returns, or with the exit code of the error it raised, in one line."""
+    protect_stderr()
+    raise_limit()
     try:
         sys.exit(main(sys.argv[1:]))
     except StreamingError as error:
@@ -80,6 +85,11 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        # Wherever it was: a file that may not be read, a disk that is full. It is the machine's state, not a bug.
+        where = f"cannot use {error.filename}: " if error.filename is not None else ""
+        print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(UsageError.exit_code if isinstance(error, _WRONG_PLACE) else StreamingError.exit_code)
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)

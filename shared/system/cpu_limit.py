@@ -5,8 +5,9 @@ core seen would then cost memory and gain nothing.
 """
 
 import math
-import os
 from pathlib import Path
+
+from shared.system.linux import num_bound_cores
 
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 # Both hold the microseconds of processor time in each period, then the period; without a limit, "max" or -1.
@@ -20,7 +21,7 @@ def num_cores(control_group: Path = _CONTROL_GROUP) -> int:
     control_group: the folder of the container's limits; see cgroup-v2 and sched-bwc in the kernel's documentation.
     Without these files there is no limit.
     """
-    num_bound = len(os.sched_getaffinity(0))
+    num_bound = num_bound_cores()
     for names in (_VERSION_2, _VERSION_1):
         try:
             quota, period = " ".join((control_group / name).read_text() for name in names).split()

@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice
-from shared.system.atomic_file import write_atomic
+from shared.system.atomic_file import write_atomic, writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,16 +83,20 @@ class WeightsRecord:
 
 
 class ReceiptWriter:
-    """Writes one rank's receipts; every line is given to the kernel at once, so no kill can lose it."""
+    """Writes one rank's receipts; every line is given to the kernel at once, so no kill can lose it.
+
+    Raises `StreamingError` with the file where that is impossible, such as on a full disk.
+    """
 
     def __init__(self, folder: Path, header: ReceiptHeader) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        own = folder / f"rank-{header.rank}.jsonl"
-        # The files of ranks that an earlier start had and this one has not: nobody else cuts them.
-        gone = [path for path in receipt_files(folder) if _rank_of(path) >= header.ranks] if header.rank == 0 else []
-        for path in (own, *gone):
-            _cut(path, header.resumed_after)
-        self._file = own.open("a", buffering=1)
+        self._path = own = folder / f"rank-{header.rank}.jsonl"
+        with writing(own):
+            folder.mkdir(parents=True, exist_ok=True)
+            # The files of ranks that an earlier start had and this one has not: nobody else cuts them.
+            files = receipt_files(folder) if header.rank == 0 else []
+            for path in (own, *(path for path in files if _rank_of(path) >= header.ranks)):
+                _cut(path, header.resumed_after)
+            self._file = own.open("a", buffering=1)
         self._write(asdict(header))
 
     def add(self, step: int, indices: NDArray[np.uint64]) -> None:
@@ -101,14 +106,21 @@ class ReceiptWriter:
     def add_weights(self, step: int, weights_digest: str) -> None:
         """Records the weights and syncs all lines to the disk; call it before the checkpoint is written."""
         self._write(asdict(WeightsRecord(step=step, weights_digest=weights_digest)))
-        os.fsync(self._file.fileno())
+        self.sync()
+
+    def sync(self) -> None:
+        """Makes all lines survive a power cut."""
+        with writing(self._path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Ends writing."""
-        self._file.close()
+        """Ends writing. All lines have been written; one that could not be has raised its error before."""
+        with suppress(OSError):
+            self._file.close()
 
     def _write(self, values: dict[str, Any]) -> None:
-        self._file.write(json.dumps(values) + "\n")
+        with writing(self._path):
+            self._file.write(json.dumps(values) + "\n")
 
 
 def digest_of(indices: NDArray[np.uint64]) -> str:

@@ -5,6 +5,7 @@ that do not share their run directory see no heartbeats, and rely on MindSpore.
 """
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,8 @@ class HostHeartbeats:
     def finish(self, *, succeeded: bool) -> None:
         """The last heartbeat."""
         if self._others:
-            write_atomic(self._own, _FINISHED if succeeded else _FAILED)
+            with suppress(OSError):  # Of a full disk, say: the others notice the silence, and the error comes first.
+                write_atomic(self._own, _FINISHED if succeeded else _FAILED)
 
 
 def _read(file: Path) -> str:

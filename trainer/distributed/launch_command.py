@@ -24,6 +24,8 @@ class LaunchCommand:
     access: Access
     device: str
     pages: PageOptions
+    patience_s: float
+    "See `RetryPolicy.give_up_after_s`."
 
     def arguments(self) -> list[str]:
         """Writes the rank table, if there is one, beside the logs; returns the command."""
@@ -34,6 +36,8 @@ class LaunchCommand:
         command += [f"--log_dir={self.logs}", "--join=True"]
         # No such worker: else msrun starts a `tail -f` of each log, which outlives it.
         command.append(f"--tail_worker_log={place.ranks}")
+        if place.number is not None:
+            command.append(f"--node_rank={place.number}")
         if place.table is not None:
             file = self.logs / "rank_table.json"
             file.write_text(json.dumps(place.table, indent=2) + "\n")
@@ -57,12 +61,8 @@ class LaunchCommand:
     def _rank_arguments(self) -> list[str]:
         arguments = [str(self.run_dir), "--logs", str(self.logs), *self.access.arguments()]
         arguments += ["--device", self.device, "--ranks", str(self.placement.ranks)]
-        return [
-            *arguments,
-            *self.pages.arguments(),
-            "--expect",
-            *(str(device.rank) for device in self.placement.devices),
-        ]
+        arguments += ["--patience", str(self.patience_s), *self.pages.arguments()]
+        return [*arguments, "--expect", *(str(device.rank) for device in self.placement.devices)]
 
 
 def _python() -> Path:

@@ -19,6 +19,7 @@ from trainer.distributed.placement import Placement
 from trainer.distributed.processes import children, kill_all
 from trainer.distributed.rank_events import EventKind
 from trainer.distributed.rank_monitor import RankMonitor
+from trainer.distributed.world import World
 from trainer.metrics_option import PageOptions
 from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import MetricsRow, RunDir, Summary
@@ -41,6 +42,11 @@ class Launcher:
         self._monitor = RankMonitor(placement, self.logs)
         self._stop_at: float | None = None
 
+    @property
+    def world(self) -> World:
+        """The first rank of this host, among all."""
+        return World(self._placement.first_rank, self._placement.ranks)
+
     def stop(self) -> None:
         """Lets the ranks finish their step and write a checkpoint. Safe to call from a signal handler."""
         self._stop_at = time.monotonic()
@@ -48,13 +54,13 @@ class Launcher:
             self._stop_at += STOP_GRACE_S
             self._monitor.send_signal(signal.SIGTERM)
 
-    def train(self, config: str, access: Access, device: str) -> Summary | None:
+    def train(self, config: str, access: Access, device: str, patience_s: float) -> Summary | None:
         """Trains to the end; None when it was stopped before the first step, or rank 0 is on another host.
 
-        config: YAML. Raises the error of the rank that failed first.
+        config: YAML; patience_s: see `RetryPolicy.give_up_after_s`. Raises the error of the rank that failed first.
         """
         self._prepare_logs(config)
-        msrun = self._start(access, device)
+        msrun = self._start(access, device, patience_s)
         try:
             self._watch(msrun)
         finally:
@@ -73,7 +79,7 @@ class Launcher:
         except OSError as error:
             raise self._run.write_error(error) from error
 
-    def _start(self, access: Access, device: str) -> "subprocess.Popen[bytes]":
+    def _start(self, access: Access, device: str, patience_s: float) -> "subprocess.Popen[bytes]":
         command = LaunchCommand(
             placement=self._placement,
             run_dir=self._run.path,
@@ -81,6 +87,7 @@ class Launcher:
             access=access,
             device=device,
             pages=self._pages,
+            patience_s=patience_s,
         )
         with (self.logs / "msrun.log").open("w") as log:
             return subprocess.Popen(

@@ -7,7 +7,7 @@ only ever killed, and its processes ask the kernel to be killed with it.
 import os
 import sys
 
-from trainer.distributed.processes import die_with_parent
+from shared.system.linux import die_with_parent
 
 PARENT_OF_RANKS = "CAPTCHA_MSRUN_PID"
 

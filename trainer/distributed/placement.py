@@ -5,19 +5,25 @@ every server of the table has a `pod_ip`, which no generator writes. Hence the d
 the result.
 """
 
+import logging
 import os
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import UsageError
+from shared.system.listen_address import ListenAddress
+from shared.system.process_limit import check_num_processes
 from trainer.distributed.rank_table import RankedDevice, RankTable, Server
 
+_LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"
 DEFAULT_MASTER_PORT = 8118
 "For several hosts, which must agree on it; the port that MindSpore's launcher takes by default."
-
-
+_RANK_BYTES = 512 << 20
+"The memory that a rank needs at the least: MindSpore's libraries."
+_REACH_TIMEOUT_S = 8.0
 _PORTS = range(20_000, 32_000)
 
 
@@ -39,6 +45,8 @@ class Placement:
     master_port: int
     table: dict[str, Any] | None
     "The derived rank table."
+    number: int | None = None
+    "This host's place in the order of ranks, for MindSpore's launcher; None where the table says it."
 
     @property
     def first_rank(self) -> int:
@@ -48,8 +56,7 @@ class Placement:
 
 def place_on_this_host(ranks: int) -> Placement:
     """`ranks` ranks on the devices 0, 1, ... of this host; raises `UsageError` for fewer than one."""
-    if ranks < 1:
-        raise UsageError(f"--ranks must be at least 1, got {ranks}")
+    check_num_processes("--ranks", ranks, _RANK_BYTES)
     return Placement(
         ranks=ranks,
         devices=tuple(RankedDevice(rank, rank) for rank in range(ranks)),
@@ -68,23 +75,53 @@ def place_by_table(table: RankTable, node: int | None, master_addr: str | None, 
     node: this host's place in server_list; by default the server whose address is one of this host's.
     master_addr: by default the address of the server with rank 0.
     """
-    if len(table.servers) == 1:
-        addresses, node = [master_addr or LOOPBACK], node or 0
+    is_single, num_servers = len(table.servers) == 1, len(table.servers)
+    if master_port is not None and not 1 <= master_port <= 65535:
+        raise UsageError(f"--master-port must be in 1..65535, got {master_port}")
+    if node is not None and not 0 <= node < num_servers:
+        raise UsageError(f"--node-rank must be in 0..{num_servers - 1}, got {node}")
+    if is_single:
+        node, addresses = 0, [master_addr or LOOPBACK]
+    elif unnamed := [number for number, server in enumerate(table.servers) if not server.addresses]:
+        return _place_by_number(table, node, master_addr, master_port or DEFAULT_MASTER_PORT, unnamed[0])
     else:
-        addresses = [_address_of(server, number) for number, server in enumerate(table.servers)]
-    node = _own_node(addresses) if node is None else node
-    if not 0 <= node < len(table.servers):
-        raise UsageError(f"--node-rank must be in 0..{len(table.servers) - 1}, got {node}")
+        node, key = _own_place(table.servers, node)
+        addresses = [server.addresses.get(key) or next(iter(server.addresses.values())) for server in table.servers]
     with_rank_0 = next(place for place, server in enumerate(table.servers) if server.first_rank == 0)
     return Placement(
         ranks=table.ranks,
         devices=table.servers[node].devices,
         node=node,
-        num_nodes=len(table.servers),
+        num_nodes=num_servers,
         address=addresses[node],
         master_addr=master_addr or addresses[with_rank_0],
-        master_port=master_port or (free_port() if len(table.servers) == 1 else DEFAULT_MASTER_PORT),
+        master_port=master_port or (free_port() if is_single else DEFAULT_MASTER_PORT),
         table=table.derived(addresses),
+    )
+
+
+def _place_by_number(
+    table: RankTable, node: int | None, master_addr: str | None, master_port: int, unnamed: int
+) -> Placement:
+    """Where the table has names but no addresses, MindSpore takes each host's number instead of the table."""
+    if node is None or master_addr is None:
+        where = f"server_list[{unnamed}]: server_id {table.servers[unnamed].server_id!r} is not an IP address"
+        remedy = "add a host_ip to each server, or pass --node-rank and --master-addr on every host"
+        raise UsageError(f"{where}; with several servers each needs one: {remedy}")
+    devices = table.servers[node].devices
+    sizes = {len(server.devices) for server in table.servers}
+    if len(sizes) > 1:
+        raise UsageError("servers without an IP address must have equally many devices; add a host_ip to each server")
+    return Placement(
+        ranks=table.ranks,
+        devices=tuple(sorted(devices, key=lambda device: device.rank)),
+        node=node,
+        num_nodes=len(table.servers),
+        address=address_towards(master_addr, master_port),
+        master_addr=master_addr,
+        master_port=master_port,
+        table=None,
+        number=table.servers[node].first_rank // len(devices),
     )
 
 
@@ -107,20 +144,57 @@ def _is_free(port: int) -> bool:
     return True
 
 
-def _address_of(server: Server, number: int) -> str:
-    if server.address is None:
-        where = f"server_list[{number}]: server_id {server.server_id!r} is not an IP address"
-        raise UsageError(f"{where}; with several servers each needs one, as server_id or host_ip")
-    return server.address
-
-
-def _own_node(addresses: list[str]) -> int:
-    own = [number for number, address in enumerate(addresses) if _is_own(address)]
-    if len(own) != 1:
-        shown = ", ".join(addresses)
+def _own_place(servers: Sequence[Server], node: int | None) -> tuple[int, str]:
+    """Which server this host is, and the key of its address that is this host's: the others' are under the same key."""
+    places = [(number, key) for number, server in enumerate(servers) for key in server.addresses]
+    own = [place for place in places if _is_own(servers[place[0]].addresses[place[1]])]
+    if node is not None:
+        return next(place for place in own + places if place[0] == node)
+    if len({number for number, _ in own}) != 1:
+        shown = ", ".join(", ".join(dict.fromkeys(server.addresses.values())) for server in servers)
         what = "none" if not own else "several"
         raise UsageError(f"{what} of the rank table's servers ({shown}) have an address of this host; pass --node-rank")
     return own[0]
+
+
+def check_master(placement: Placement) -> None:
+    """Raises `UsageError` when ranks cannot meet at the master's address; takes a few seconds at most.
+
+    Without this MindSpore tries for minutes, and says nothing.
+    """
+    host, port = placement.master_addr, placement.master_port
+    try:
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except OSError as error:
+        raise UsageError(f"--master-addr {host} is unknown: {error.strerror}; give an IP address") from error
+    if any(map(_is_own, addresses)):
+        ListenAddress(host, port, "--master-port").check()
+    elif placement.num_nodes == 1:
+        raise UsageError(f"--master-addr {host} is no address of this host, on which all ranks run; leave it out")
+    else:
+        _check_reachable(host, port)
+
+
+def _check_reachable(host: str, port: int) -> None:
+    try:
+        socket.create_connection((host, port), _REACH_TIMEOUT_S).close()
+    except ConnectionRefusedError:
+        _LOG.warning("nobody listens at %s port %d yet: start the same command on that host too", host, port)
+    except OSError as error:
+        reason = error.strerror or "no answer in time"
+        remedy = "check --master-addr, by default the address of the server with rank 0"
+        raise UsageError(f"the host {host}, where all ranks meet, cannot be reached: {reason}; {remedy}") from error
+
+
+def address_towards(host: str, port: int) -> str:
+    """The address of this host that `host` sees; raises `UsageError` when there is no way to it."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.connect(address)  # Sends nothing: it only chooses the way.
+            return str(probe.getsockname()[0])
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"--master-addr {host} cannot be reached: {getattr(error, 'strerror', error)}") from error
 
 
 def _is_own(address: str) -> bool:

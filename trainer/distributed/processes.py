@@ -1,6 +1,5 @@
-"""Processes that never outlive the process that started them (Linux)."""
+"""Processes: whether they live, their children, and how to end them all."""
 
-import ctypes
 import os
 import signal
 import time
@@ -8,15 +7,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 import psutil
-
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int) -> None:
-    """Has the kernel kill this process when the process `parent`, which started it, ends, in whatever way it ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:  # It ended before the call.
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def is_alive(pid: int) -> bool:

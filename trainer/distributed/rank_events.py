@@ -7,6 +7,7 @@ it while it grows.
 import json
 import os
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -49,12 +50,14 @@ class RankEventWriter:
         self.write(EventKind.STARTED, pid=os.getpid())
 
     def write(self, kind: EventKind, **values: Any) -> None:
-        """Writes one line, which the launcher can read at once."""
-        self._file.write(json.dumps({"kind": kind, "time": time.time(), **values}) + "\n")
+        """Writes one line, which the launcher can read at once; on a full disk it is lost, and the rank goes on."""
+        with suppress(OSError):
+            self._file.write(json.dumps({"kind": kind, "time": time.time(), **values}) + "\n")
 
     def close(self) -> None:
         """Ends writing."""
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
 
 
 @dataclass
@@ -76,7 +79,7 @@ class RankEventReader:
             text = file.read()
         complete = text[: text.rfind(b"\n") + 1]
         self._read_bytes += len(complete)
-        events = [json.loads(line) for line in complete.splitlines()]
+        events = [event for line in complete.splitlines() if (event := _event_of(line))]
         self.latest.update({event["kind"]: event for event in events})
         return events
 
@@ -88,3 +91,12 @@ class RankEventReader:
     def pid(self) -> int | None:
         """Once the process has started."""
         return self.latest[EventKind.STARTED]["pid"] if self.has(EventKind.STARTED) else None
+
+
+def _event_of(line: bytes) -> dict[str, Any] | None:
+    """None for a line that a full disk cut off."""
+    with suppress(ValueError):
+        event = json.loads(line)
+        if isinstance(event, dict) and "kind" in event:
+            return event
+    return None

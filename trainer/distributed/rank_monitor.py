@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import StreamingError, UsageError
+from shared.system.atomic_file import is_disk_full, write_error
 from trainer.distributed.placement import Placement
 from trainer.distributed.processes import children, is_alive
 from trainer.distributed.rank_events import SCHEDULER, EventKind, RankEventReader, events_file
@@ -64,6 +65,8 @@ class RankMonitor:
     def _error_of(self, process: RankEventReader) -> StreamingError:
         name, log = self._name_and_log(process)
         if not process.has(EventKind.FAILED):
+            if is_disk_full(self._logs):
+                return write_error(log, OSError("no space left on the device"))
             return StreamingError(f"{name} died without an error message, killed or out of memory; its log is {log}")
         event = process.latest[EventKind.FAILED]
         error = UsageError if event["exit_code"] == UsageError.exit_code else StreamingError

@@ -16,8 +16,9 @@ from pathlib import Path
 
 from shared.errors import StreamingError
 from shared.security.credentials import add_security_options
+from shared.system.linux import die_with_parent
+from shared.system.standard_streams import protect_stderr
 from trainer.distributed.msrun import PARENT_OF_RANKS
-from trainer.distributed.processes import die_with_parent
 from trainer.distributed.rank_events import SCHEDULER, EventKind, RankEventWriter, events_file
 from trainer.metrics_option import add_rank_page_options
 
@@ -69,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", required=True)
     parser.add_argument("--ranks", type=int, required=True)
     add_rank_page_options(parser)
+    parser.add_argument("--patience", type=float, required=True)
     add_security_options(parser)
     parser.add_argument("--expect", type=int, nargs="+", required=True, help="the rank of each process of this host")
     return parser
@@ -79,4 +81,5 @@ def _first_line(error: Exception) -> str:
 
 
 if __name__ == "__main__":
+    protect_stderr()
     sys.exit(main(sys.argv[1:]))

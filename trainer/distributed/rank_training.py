@@ -19,9 +19,6 @@ from trainer.progress.tensorboard import TensorboardWriter, tensorboard_events
 from trainer.run_dir import MetricsRow, RunDir
 from trainer.training.loop import Trainer
 
-_RETRY_POLICY = RetryPolicy(connect_timeout_s=RetryPolicy().give_up_after_s)
-"Retries the first answer too: the launcher has just had one from the service."
-
 
 def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -> None:
     """Trains to the end, as the rank `expected`; in the scheduler's process it does not return from `join_ranks`."""
@@ -29,11 +26,11 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
     world = join_ranks(World(expected, options.ranks))
     config, run = load_config({}, options.logs / "config.yaml", ()), RunDir(options.run_dir)
 
-    with connect(options.datagen, _RETRY_POLICY, security_of(options, options.datagen)) as client:
+    # Retries the first answer too: the launcher has just had one from the service.
+    retry_policy = RetryPolicy(connect_timeout_s=options.patience, give_up_after_s=options.patience)
+    with connect(options.datagen, retry_policy, security_of(options, options.datagen)) as client:
         trainer = Trainer(config, client, run, options.device, _observers(options, world, events), world)
         trainer.restore()
-        if world.rank == 0:
-            run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
         events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.last_step)
         pages = rank_page_options(options, world.rank)

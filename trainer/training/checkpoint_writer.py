@@ -44,6 +44,7 @@ class CheckpointWriter:
             fonts=self._run.font_paths(),
             network=asdict(step.network.spec),
             config_digest=self._config.digest(),
+            config=self._config.model_dump(mode="json"),
             weights_digest=digest,
             validation=asdict(history) if history.last_step else None,
         )

@@ -8,6 +8,7 @@ import logging
 import math
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import mindspore as ms
@@ -17,7 +18,7 @@ from shared.errors import StreamingError
 from shared.recogniser.checkpoint import weights_digest
 from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
 from shared.recogniser.device import Device
-from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
+from shared.system.atomic_file import writing
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World
@@ -28,6 +29,7 @@ from trainer.training.checkpoint_writer import CheckpointWriter, epoch_and_step
 from trainer.training.compatibility import SPLIT, plan_slice
 from trainer.training.initial_weights import init_from
 from trainer.training.resume import restore
+from trainer.training.run_files import RunFiles
 from trainer.training.step import TrainStep, build_step
 from trainer.training.step_totals import StepTotals
 from trainer.training.validation import RunValidation, build_validator
@@ -65,6 +67,7 @@ class Trainer:
         "The last one logged."
         self.wait = WaitClock()
         self._writer = CheckpointWriter(run, config, client.dataset, self.slice)
+        self._files = RunFiles(run, config, client.dataset, self.slice)
         self._source: BatchSource | None = None
         self._stopping = self._stopped = False
 
@@ -87,17 +90,13 @@ class Trainer:
         """Takes the steps that are left; raises the stream's own error when there is no data."""
         facts = self.done, weights_digest(self.step.state()), self.config.digest(), self.client.dataset.fingerprint
         check_same(self.world, "configuration, data set, weights or steps done", repr(facts))
-        if self.world.rank == 0:
-            self.run.cut_metrics(self.done)
-            self._writer.write_best(self.validation.history)
-        self._receipts = ReceiptWriter(self.run.receipts, self._receipt_header())
         prepare = BatchPreparation(self.config, self.client.dataset.spec, self.step.network.spec)
         self._source = BatchSource(self.client, self._stream_plan(), prepare)
         try:
             totals = self._steps(self._rows(self._source))
         finally:
             self._source.close()
-            self._receipts.close()
+            self._files.close()
         return Summary(
             steps=self.done,
             num_steps=self.num_steps,
@@ -171,21 +170,20 @@ class Trainer:
     def _take_step(self, rows: Rows) -> StepTotals | None:
         """One step; None when the run was asked to stop."""
         started = self.wait.begin()
-        try:
-            if self._stopping and self.world == SINGLE_RANK:
-                return None
-            images, labels, indices = next(rows)
-        except (StopIteration, RuntimeError) as error:
-            if self._stopping and self.world == SINGLE_RANK:
-                return None
-            raise (self._source and self._source.error) or error from error
+        if (row := self._next_row(rows)) is None:
+            return None
+        images, labels, indices = row
         waited_s = self.wait.end()
         result = self.step.run(images, labels, stop=self._stopping, wait_s=waited_s)
         if not math.isfinite(result.loss):
             raise StreamingError(f"the loss of step {self.done + 1} is {result.loss}; lower learning_rate or clip_norm")
+        is_first = not self._files.are_open
+        receipts = self._files.receipts(self.done)
+        if is_first and self.world.rank == 0:
+            self._writer.write_best(self.validation.history)
         self.done += 1
         self._stopped = result.stop
-        self._receipts.add(self.done, indices.asnumpy())
+        receipts.add(self.done, indices.asnumpy())
         time_s = time.perf_counter() - started
         self.elapsed_s += time_s
         for observer in self.observers:
@@ -197,6 +195,18 @@ class Trainer:
         accuracy = self.validation.after_step(self.done)
         self.elapsed_s += time.perf_counter() - started
         return accuracy
+
+    def _next_row(self, rows: Rows) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor] | None:
+        """None when the run was asked to stop."""
+        try:
+            return None if self._stopping and self.world == SINGLE_RANK else next(rows)
+        except (StopIteration, RuntimeError) as error:
+            if self._stopping and self.world == SINGLE_RANK:
+                return None
+            reason = (self._source and self._source.error) or error
+            if isinstance(reason, StreamingError):
+                self._save_before(reason)
+            raise reason from error
 
     def _log(self, interval: StepTotals, valid_accuracy: float | None) -> None:
         shares = interval.wait_shares()
@@ -221,22 +231,23 @@ class Trainer:
     def _save(self) -> None:
         """Rank 0 writes, after all have their receipts on the disk and agree on the weights."""
         digest = weights_digest(self.step.weights)
-        self._receipts.add_weights(self.done, digest)
+        self._files.receipts(self.done).add_weights(self.done, digest)
         check_same(self.world, "weights", digest)
         if self.world.rank == 0:
-            history = self.validation.history
-            self.checkpoint = str(self._writer.write(self.step, self.done, self.elapsed_s, digest, history))
+            self.checkpoint = self._write_checkpoint(digest)
         self.saved_step = self.done
 
-    def _receipt_header(self) -> ReceiptHeader:
-        return ReceiptHeader(
-            resumed_after=self.done,
-            rank=self.world.rank,
-            ranks=self.world.ranks,
-            split=SPLIT,
-            count=self.slice.count,
-            global_batch_size=self.slice.global_batch_size,
-            order_seed=self.config.seed,
-            shuffle=self.config.shuffle,
-            fingerprint=self.client.dataset.fingerprint,
-        )
+    def _save_before(self, error: StreamingError) -> None:
+        """Saves the steps taken before a run ends with `error`, and adds to its message how to go on."""
+        if self.config.save_checkpoint and self._files.are_open and self.saved_step != self.done:
+            if self.world == SINGLE_RANK:
+                self._save()
+            else:
+                write = partial(self._write_checkpoint, weights_digest(self.step.weights))
+                self.checkpoint = self._files.save_alone(self.done, write)
+        if self.checkpoint:
+            error.args = (f"{error}; all {self.done:,} steps are saved in {self.checkpoint}: continue with --resume",)
+
+    def _write_checkpoint(self, digest: str) -> str:
+        with writing(self.run.checkpoint_folder(self.config)):
+            return str(self._writer.write(self.step, self.done, self.elapsed_s, digest, self.validation.history))

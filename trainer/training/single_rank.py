@@ -1,6 +1,6 @@
 """A run of one rank, in the process of the command."""
 
-from shared.client import connect
+from shared.client import RetryPolicy, connect
 from shared.recogniser.device import Device, set_device
 from shared.security.credentials import Access
 from shared.system.signals import stop_on_signal
@@ -20,14 +20,14 @@ def train(
     device: Device,
     access: Access,
     pages: PageOptions,
+    retry_policy: RetryPolicy,
     progress: TrainingProgress,
 ) -> tuple[Summary, bool]:
     """Trains to the end; the summary, and whether a signal stopped it. pages: where it shows its page."""
     set_device(device)
-    with connect(access.target, security=access.security) as client:
+    with connect(access.target, retry_policy, access.security) as client:
         trainer = Trainer(config, client, run, device, [progress])
         trainer.restore()
-        run.begin(trainer.config)  # Not before: a run that is refused leaves nothing to resume.
         progress.set_data(client.dataset, access.target, SPLIT)
         progress.begin(trainer.done, trainer.last_step)
         with (

@@ -11,6 +11,12 @@ async function refresh() {
     document.getElementById("live").replaceWith(fresh.getElementById("live"));
     note.textContent = "";
   } catch {
+    // What is on the page was true once: its green dot is not true any more.
+    const dot = document.querySelector("#live .dot");
+    if (dot) {
+      dot.className = "dot bad";
+      dot.nextSibling.textContent = "Not answering ";
+    }
     note.textContent = note.dataset.unreachable;
   }
 }

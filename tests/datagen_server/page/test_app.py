@@ -163,6 +163,14 @@ def test_damage_is_shown_by_shard_and_a_refused_sample_among_its_neighbours(
         assert f"{file} 1 {'0 1' if is_refused else '1 0'}" in words(address)
 
 
+def test_a_missing_shard_is_shown_before_anybody_reads_it(tmp_path: Path) -> None:
+    plan = plan_of(counts={"train": 40}, shard_size=20)
+    build(tmp_path, plan)
+    (tmp_path / plan.shards[1].file).unlink()
+    with pages(ShardSource(tmp_path)) as (address, _):
+        assert f"1 shard file is missing: {plan.shards[1].file} ( verify --repair makes them again)" in words(address)
+
+
 def test_metrics_are_an_exposition_that_says_what_it_is() -> None:
     with pages(ToySource()) as (address, _):
         connection = HTTPConnection(address, timeout=60)

@@ -22,6 +22,7 @@ from shared.protocol.messages import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.browser import VIEWS, View, visited
 from tests.datagen_server.shards.building import damage_record, plan_of, with_foreign_fingerprint
+from tests.toys import ToySource
 
 pytestmark = pytest.mark.pages
 NUM_TRAIN = 50_000
@@ -98,6 +99,20 @@ def test_the_page_renews_itself_until_told_to_stop(chromium: Browser, address: s
         page.evaluate("document.getElementById('live').dataset.old = 'yes'")
         page.wait_for_timeout(2_500)
         expect(page.locator("#live[data-old]")).to_have_count(1)
+
+
+def test_a_page_of_a_service_that_is_gone_does_not_stay_green(chromium: Browser) -> None:
+    context = chromium.new_context()
+    try:
+        with pages(ToySource()) as (address, _):
+            page = context.new_page()
+            page.goto(address)
+            expect(page.get_by_role("heading", level=1)).to_contain_text("Serving")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Not answering")
+        expect(page.locator("#live .dot.good")).to_have_count(0)
+        expect(page.locator("#live .dot.bad")).to_have_count(1)
+    finally:
+        context.close()
 
 
 @pytest.mark.parametrize("view", VIEWS[::3], ids=str)

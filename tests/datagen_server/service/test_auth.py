@@ -12,7 +12,7 @@ import grpc
 import pytest
 import trustme
 
-from datagen_server.service.auth import ServerSecurity
+from datagen_server.service.auth import Authentication, ServerSecurity
 from datagen_server.service.health_check import check_health
 from shared.client import RetryPolicy, connect
 from shared.error_details import reason_in
@@ -76,7 +76,7 @@ def test_a_service_with_a_wrong_certificate_is_refused_by_its_readers(
     cert, key = write_pair(tmp_path, "server", make(office.authority, *NAMES))
     # Our service would not start with it; a stranger's would.
     chain = [(key.read_bytes(), cert.read_bytes())]
-    monkeypatch.setattr(ServerSecurity, "_credentials", lambda _: grpc.ssl_server_credentials(chain))
+    monkeypatch.setattr(ServerSecurity, "open", lambda _: Authentication(grpc.ssl_server_credentials(chain), ()))
     with guarded(ServerSecurity(cert=cert, key=key)) as target:
         assert f"({reason}" in refusal(target, office.tls)
         with pytest.raises(Unavailable, match=reason):

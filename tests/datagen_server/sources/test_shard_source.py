@@ -124,6 +124,24 @@ def test_open_files_stay_few(pristine: Path) -> None:
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+def test_a_missing_file_is_named_at_the_start_until_it_is_back(
+    pristine: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory = copy(pristine, tmp_path / "shards")
+    file = directory / next(shard.file for shard in plan_of().shards if 16 in shard.indices and shard.split == "train")
+    content_of_it = file.read_bytes()
+    file.unlink()
+    source = ShardSource(directory)
+    assert (
+        f"1 of 6 shard files are missing in {directory} ({file.name}); their samples are rendered again" in caplog.text
+    )
+    assert source.damage.missing == {file.name}
+    assert_rendered(read(source, "train", 16, 3), SMALL, "train", 16, 3)
+    file.write_bytes(content_of_it)
+    assert_rendered(read(source, "train", 17), SMALL, "train", 17)
+    assert not source.damage.missing
+
+
 def test_after_closing_reads_fail(pristine: Path) -> None:
     source = ShardSource(pristine)
     source.close()

@@ -1,6 +1,10 @@
 """Materialising on the workers of a real dask.distributed scheduler, each a process of its own on loopback."""
 
 import logging
+import os
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -105,6 +109,42 @@ def test_a_scheduler_that_is_lost_is_one_clear_line_and_finished_shards_stay(pri
     assert not list(tmp_path.glob(".*.partial"))
     materialize(tmp_path, plan, plan.shards, one_worker)
     assert content(tmp_path) == content(pristine)
+
+
+@contextmanager
+def scheduler_and_worker(folder: Path) -> Iterator[tuple[str, "subprocess.Popen[str]"]]:
+    """A scheduler, and one worker that is started in `folder`, where this package is not."""
+    with cluster(0) as address, ExitStack() as stack:
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+        environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+        worker = subprocess.Popen(
+            [*command, "--no-nanny"], cwd=folder, env=environment, stderr=subprocess.DEVNULL, text=True
+        )
+        stack.callback(worker.wait)
+        stack.callback(worker.kill)
+        yield address, worker
+
+
+def test_workers_without_this_package_are_one_line(tmp_path: Path) -> None:
+    with (
+        scheduler_and_worker(tmp_path) as (address, _),
+        pytest.raises(UsageError, match="has no package datagen_server to import; install this package"),
+        dask_workers(address, timeout_s=60),
+    ):
+        pass
+
+
+def test_the_only_worker_lost_while_its_scheduler_lives_is_one_line(tmp_path: Path) -> None:
+    with (
+        scheduler_and_worker(Path.cwd()) as (address, worker),
+        dask_workers(address, timeout_s=60) as workers,
+    ):
+        results = workers.map(time.sleep, [0.0, 600.0])
+        worker.kill()
+        started = time.monotonic()
+        with pytest.raises(StreamingError, match=r"rendering process was lost .*run it again"):
+            list(results)
+        assert time.monotonic() - started < 30
 
 
 def double(number: int) -> int:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM stop a command in an orderly way, or wait."""
+"""Ctrl-C, SIGTERM and a lost terminal stop a command in an orderly way, or wait."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ import pytest
 from shared.system.signals import stop_on_signal, uninterrupted
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_waits_for_the_end_of_an_uninterrupted_block(number: signal.Signals) -> None:
     reached: list[str] = []
     before = signal.signal(number, lambda *_: reached.append("handler"))
@@ -28,7 +28,7 @@ def test_an_uninterrupted_block_leaves_the_handlers_as_they_were() -> None:
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_first_signal_stops_and_the_second_has_its_usual_effect(number: signal.Signals) -> None:
     reached: list[str] = []
     before = signal.signal(number, lambda *_: reached.append("usual"))
@@ -50,3 +50,13 @@ def test_without_a_signal_nothing_stops_and_the_handlers_are_restored() -> None:
         pass
     assert received == []
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_command_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signal(lambda: pytest.fail("stopped")), uninterrupted():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -21,6 +21,7 @@ def command_of(placement: Placement, folder: Path, device: str = "cpu") -> Launc
         access=Access("127.0.0.1:50051"),
         device=device,
         pages=PageOptions(ListenAddress("127.0.0.1", 9470), "http://127.0.0.1:9464"),
+        patience_s=60.0,
     )
 
 

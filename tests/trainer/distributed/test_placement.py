@@ -1,13 +1,17 @@
 """Where ranks are placed."""
 
 import json
+import socket
+import time
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from shared.errors import UsageError
 from tests.trainer.distributed.test_rank_table import table
-from trainer.distributed.placement import place_by_table, place_on_this_host
+from trainer.distributed.placement import Placement, check_master, place_by_table, place_on_this_host
 from trainer.distributed.rank_table import RankTable, read_rank_table
 
 
@@ -42,6 +46,82 @@ def test_flags_win_over_what_the_table_says(tmp_path: Path) -> None:
 def test_a_table_of_one_server_needs_no_address(tmp_path: Path) -> None:
     placement = place_by_table(_table(tmp_path, "node_0"), None, None, None)
     assert (placement.node, placement.master_addr) == (0, "127.0.0.1")
+
+
+def _written(folder: Path, values: dict[str, Any]) -> RankTable:
+    file = folder / "rank_table.json"
+    file.write_text(json.dumps(values))
+    return read_rank_table(file)
+
+
+def test_a_container_finds_itself_by_its_own_address_and_takes_the_others_from_the_same_key(tmp_path: Path) -> None:
+    values = table(2, 2)
+    for server, address in zip(values["server_list"], ("198.51.100.7", "127.0.0.1"), strict=True):
+        server |= {"server_id": f"node-{address}", "container_ip": address, "host_ip": "203.0.113.5"}
+    placement = place_by_table(_written(tmp_path, values), None, None, None)
+    assert (placement.node, placement.address, placement.master_addr) == (1, "127.0.0.1", "198.51.100.7")
+    assert placement.table is not None
+    assert [server["pod_ip"] for server in placement.table["server_list"]] == ["198.51.100.7", "127.0.0.1"]
+
+
+def test_where_only_the_machines_address_is_this_hosts_all_are_taken_from_there(tmp_path: Path) -> None:
+    values = table(2, 2)
+    for number, server in enumerate(values["server_list"]):
+        server |= {"container_ip": f"172.16.0.{number}", "host_ip": ("198.51.100.7", "127.0.0.1")[number]}
+    placement = place_by_table(_written(tmp_path, values), None, None, None)
+    assert (placement.node, placement.address, placement.master_addr) == (1, "127.0.0.1", "198.51.100.7")
+
+
+def test_servers_with_names_only_are_placed_by_their_numbers(tmp_path: Path) -> None:
+    values = table(2, 2)
+    for server, ranks in zip(values["server_list"], ("23", "01"), strict=True):
+        server["server_id"] = f"node-{ranks}"
+        for device, rank in zip(server["device"], ranks, strict=True):
+            device["rank_id"] = rank
+    read = _written(tmp_path, values)
+    placement = place_by_table(read, 0, "127.0.0.1", None)
+    assert (placement.node, placement.number, placement.table) == (0, 1, None)
+    assert (placement.first_rank, placement.address, placement.master_port) == (2, "127.0.0.1", 8118)
+    with pytest.raises(UsageError, match="pass --node-rank and --master-addr on every host"):
+        place_by_table(read, None, "127.0.0.1", None)
+
+
+@pytest.mark.parametrize("port", [0, -5, 99999])
+def test_a_port_out_of_range_is_refused(port: int, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"--master-port must be in 1\.\.65535, got {port}"):
+        place_by_table(_table(tmp_path, "127.0.0.1", "198.51.100.7"), None, None, port)
+
+
+def _refused(placement: Placement) -> str:
+    started = time.monotonic()
+    with pytest.raises(UsageError) as caught:
+        check_master(placement)
+    assert time.monotonic() - started < 10
+    return str(caught.value)
+
+
+def test_a_master_where_ranks_cannot_meet_is_one_line_within_ten_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several = _table(tmp_path, "127.0.0.1", "198.51.100.7")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        message = _refused(place_by_table(several, None, "127.0.0.1", port))
+    assert message == f"cannot listen on 127.0.0.1:{port}: address already in use; choose another --master-port"
+    assert "--master-addr nobody.invalid is unknown" in _refused(place_by_table(several, None, "nobody.invalid", None))
+    elsewhere = place_by_table(several, None, "192.0.2.1", None)
+    for error, reason in (
+        (OSError(113, "No route to host"), "No route to host"),
+        (TimeoutError(), "no answer in time"),
+    ):
+        monkeypatch.setattr(socket, "create_connection", Mock(side_effect=error))
+        assert f"192.0.2.1, where all ranks meet, cannot be reached: {reason}" in _refused(elsewhere)
+    single = _table(tmp_path, "127.0.0.1")
+    assert "is no address of this host" in _refused(place_by_table(single, None, "198.51.100.7", None))
+
+
+def test_a_master_of_this_host_is_accepted(tmp_path: Path) -> None:
+    check_master(place_by_table(_table(tmp_path, "127.0.0.1"), None, None, None))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from trainer.distributed.processes import children, is_alive, kill_all
 
 
 def test_a_process_ends_with_its_parent_even_when_that_is_killed() -> None:
-    child = "import os, time; from trainer.distributed.processes import die_with_parent; die_with_parent(os.getppid())"
+    child = "import os, time; from shared.system.linux import die_with_parent; die_with_parent(os.getppid())"
     child += "; print(os.getpid(), flush=True); time.sleep(60)"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
     with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:

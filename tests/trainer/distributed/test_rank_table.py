@@ -48,7 +48,7 @@ def _write(folder: Path, values: Any) -> Path:
 def test_a_table_places_every_rank(tmp_path: Path) -> None:
     read = read_rank_table(_write(tmp_path, table(2, 3)))
     assert (read.version, read.ranks) == ("1.0", 5)
-    assert [server.address for server in read.servers] == ["10.0.0.1", "10.0.0.2"]
+    assert [dict(server.addresses) for server in read.servers] == [{"server_id": "10.0.0.1"}, {"server_id": "10.0.0.2"}]
     assert [server.first_rank for server in read.servers] == [0, 2]
     assert [(device.rank, device.device_id) for device in read.servers[1].devices] == [(2, 0), (3, 1), (4, 2)]
 
@@ -68,7 +68,48 @@ def test_a_name_as_server_id_has_no_address_unless_host_ip_gives_it(tmp_path: Pa
     values = table(1, 1)
     values["server_list"][0]["server_id"] = "node_0"
     values["server_list"][1] |= {"server_id": "node_1", "host_ip": "10.1.1.1"}
-    assert [server.address for server in read_rank_table(_write(tmp_path, values)).servers] == [None, "10.1.1.1"]
+    read = read_rank_table(_write(tmp_path, values))
+    assert [dict(server.addresses) for server in read.servers] == [{}, {"host_ip": "10.1.1.1"}]
+
+
+def test_a_container_has_an_address_of_its_own_beside_its_machines(tmp_path: Path) -> None:
+    values = table(1, 1)
+    for number, server in enumerate(values["server_list"]):
+        server |= {"container_ip": f"172.16.0.{number + 1}", "host_ip": "10.0.0.9"}
+    first, _ = read_rank_table(_write(tmp_path, values)).servers
+    assert list(first.addresses.items()) == [
+        ("container_ip", "172.16.0.1"),
+        ("host_ip", "10.0.0.9"),
+        ("server_id", "10.0.0.1"),
+    ]
+
+
+def _without(*keys: str) -> Callable[[Table], Table]:
+    """Takes these keys out of the table and of all its devices."""
+
+    def change(values: Table) -> Table:
+        for server in values["server_list"]:
+            for device in server["device"]:
+                for key in keys:
+                    device.pop(key, None)
+        return {key: value for key, value in values.items() if key not in keys}
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "keys", [("device_ip",), ("super_pod_list",), ("server_count",), ("device_ip", "super_pod_list", "server_count")]
+)
+def test_a_super_pod_needs_no_key_that_its_generators_leave_out(keys: tuple[str, ...], tmp_path: Path) -> None:
+    read = read_rank_table(_write(tmp_path, _without(*keys)(super_pod_table())))
+    assert (read.version, read.ranks) == ("1.2", 4)
+
+
+def test_an_empty_device_ip_of_a_single_server_is_none(tmp_path: Path) -> None:
+    values = table(2)
+    for device in values["server_list"][0]["device"]:
+        device["device_ip"] = ""
+    assert read_rank_table(_write(tmp_path, values)).ranks == 2
 
 
 def test_the_derived_table_numbers_devices_from_0_in_their_order_and_keeps_ranks_and_all_other_keys(
@@ -171,7 +212,6 @@ def test_a_malformed_table_is_refused_with_the_place(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_set("super_pod_list", None), "super_pod_list is missing"),
         (_set(f"{FIRST}.super_device_id", None), f"{AT_FIRST}.super_device_id is missing"),
         (_set("super_pod_list.0.super_pod_id", 0), "super_pod_list[0].super_pod_id must be a non-empty string, got 0"),
         (_set("super_pod_list.0.server_list.1.server_id", "x"), "super_pod_list[0].server_list[1].server_id must be a"),
@@ -207,6 +247,7 @@ def test_interleaved_servers_are_refused(tmp_path: Path) -> None:
         (json.dumps(table(2))[:90], "is not JSON: "),
         ("", "is not JSON: Expecting value at line 1, column 1; is the file complete?"),
         ("[]", "the table must be an object, got []"),
+        ('{"status": "initializing"}', 'status must be "completed", got "initializing"; wait until its generator has'),
         ('{"version": "1.0", "version": "1.2"}', "the key version occurs twice in one object"),
     ],
 )

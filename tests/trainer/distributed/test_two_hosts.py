@@ -74,6 +74,34 @@ def test_two_hosts_take_their_ranks_from_one_table(service: str, tmp_path: Path)
     assert '"rank": 1' in (tmp_path / "run" / "logs" / "node-0" / "process-0.jsonl").read_text()
 
 
+def _start_by_name(service: str, folder: Path, master_addr: str) -> list[Job]:
+    """With a table of names, without any address."""
+    values = table(1, 1)
+    for number, server in enumerate(values["server_list"]):
+        server["server_id"] = f"node_{number}"
+    (folder / "rank_table.json").write_text(json.dumps(values))
+    same = "--datagen", service, *KEYS, "--rank-table", str(folder / "rank_table.json"), "--steps", str(STEPS)
+    by_host = (("--node-rank", str(number), "--master-addr", master_addr) for number in range(2))
+    return [Job(folder / "run", *same, *more, host=name) for name, more in zip(HOSTS, by_host, strict=True)]
+
+
+def test_two_hosts_without_addresses_take_their_ranks_from_their_numbers(service: str, tmp_path: Path) -> None:
+    for job in _start_by_name(service, tmp_path, HOSTS["captcha-a"]):
+        job.end()
+        assert job.launcher.returncode == 0, job.stderr
+    proof = Receipts(tmp_path / "run").prove()
+    assert (proof.ranks, proof.steps, proof.holds) == (2, STEPS, True)
+
+
+def test_a_master_address_that_no_host_has_ends_both_hosts_within_ten_seconds(service: str, tmp_path: Path) -> None:
+    started = time.monotonic()
+    for job in _start_by_name(service, tmp_path, "10.77.0.9"):
+        job.end(60)
+        assert job.launcher.returncode == 2
+        assert "the host 10.77.0.9, where all ranks meet, cannot be reached: No route to host" in job.stderr
+    print(f"\nno host has the master's address: both ended after {time.monotonic() - started:.1f} s")
+
+
 @pytest.mark.parametrize("host", [0, 1])
 @pytest.mark.parametrize("what", ["rank 0", "launcher"])
 def test_when_one_host_loses_a_process_both_hosts_end(host: int, what: str, service: str, tmp_path: Path) -> None:
