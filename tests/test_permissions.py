@@ -6,16 +6,16 @@ import pytest
 
 from tests.without_privileges import forbidden, run_without_privileges
 
+_NO_SHARDS = "DIR is not a directory of shards that can be read: Permission denied"
 COMMANDS = {
-    "datagen_server serve --shards DIR --listen 127.0.0.1:0": "cannot read DIR: Permission denied",
-    "datagen_server inspect --shards DIR --split test --index 0": "cannot read DIR: Permission denied",
+    "datagen_server serve --shards DIR --listen 127.0.0.1:0": _NO_SHARDS,
+    "datagen_server inspect --shards DIR --split test --index 0": _NO_SHARDS,
     "datagen_server verify DIR": "cannot open the directory DIR: Permission denied",
     "datagen_server materialize --out DIR --count train=2 test=2": "cannot open the directory DIR: Permission denied",
     "trainer --run-dir DIR": "cannot write DIR: no permission to write DIR",
     "trainer --run-dir DIR --resume": "cannot write DIR: no permission to write DIR",
     "trainer --run-dir DIR/below": "cannot write DIR/below: no permission to write DIR",
     "trainer.receipts DIR": "cannot use DIR/receipts: Permission denied",
-    "trainer.export --ckpt DIR --out DIR.mindir": "cannot use DIR/checkpoints: Permission denied",
     "evaluator --ckpt DIR": "cannot use DIR/checkpoints: Permission denied",
 }
 

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ def open_stored(directory: Path, font_files: FontFiles = NO_FONTS) -> SampleSour
 
     font_files: of the spec's fonts, to render damaged records again.
     """
-    if not (directory / MANIFEST_NAME).exists() and _holds_ocr_lmdb(directory):
+    if not os.path.exists(directory / MANIFEST_NAME) and _holds_ocr_lmdb(directory):
         command = f"python -m datagen_server import {directory} --out shards"
         raise UsageError(f"{directory} holds an OCR LMDB and no shards; make some of it: {command}")
     return ShardSource(directory, font_files=font_files)

@@ -54,6 +54,7 @@ class ShardSource:
         manifest = Manifest.read(directory)
         # Half of the files that may be open are left to everything else: connections, pages, notes.
         max_open = max(1, min(max_open, _MAX_PLACES // manifest.plan.shard_size, limit() // 2))
+        self._max_open = max_open
         self._codec, self._shard_size = manifest.plan.codec, manifest.plan.shard_size
         self.dataset = manifest.plan.dataset
         self.codecs = (self._codec, *(codec for codec in Codec if codec is not self._codec))
@@ -76,6 +77,27 @@ class ShardSource:
         self._shard_cache.close()
 
     def _read(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
+        parts = [self._read_part(split, part, codec) for part in self._parts(indices)]
+        if len(parts) == 1:
+            return parts[0]
+        payloads = [payload for part in parts for payload in part.payloads]
+        sizes, labels = [part.image_sizes for part in parts], [part.labels for part in parts]
+        return Records(codec, payloads, np.concatenate(sizes), np.concatenate(labels))
+
+    def _parts(self, indices: Sequence[int]) -> list[Sequence[int]]:
+        """The indices in order, cut so that no part needs more files than may be open; hardly ever more than one."""
+        parts: list[list[int]] = [[]]
+        numbers: set[int] = set()
+        for index in indices:
+            number = index // self._shard_size
+            if number not in numbers and len(numbers) == self._max_open:
+                parts.append([])
+                numbers.clear()
+            numbers.add(number)
+            parts[-1].append(index)
+        return list(parts)
+
+    def _read_part(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
         shards, numbers = self._stored[split], [index // self._shard_size for index in indices]
         files = {number: self._file(shards[number]) for number in set(numbers)}
         joined, payloads, headers, damaged = _fetch(

@@ -149,6 +149,8 @@ class Trainer:
 
     def _steps(self, rows: Rows) -> StepTotals:
         config, totals, interval, saved_at = self.config, StepTotals(), StepTotals(), -1
+        if self.done > self.validation.history.last_step:
+            self._validate()  # Due before this start, when the service was lost.
         while self.done < self.last_step and not self._stopped:
             took = self._take_step(rows)
             if took is None:
@@ -192,7 +194,11 @@ class Trainer:
 
     def _validate(self) -> float | None:
         started = time.perf_counter()
-        accuracy = self.validation.after_step(self.done)
+        try:
+            accuracy = self.validation.after_step(self.done)
+        except StreamingError as error:
+            self._save_before(error)
+            raise
         self.elapsed_s += time.perf_counter() - started
         return accuracy
 

@@ -24,6 +24,7 @@ HELD = """if True:
     for _ in range(2):
         for index in range(60):
             source.read("train", np.array([index], np.uint64), source.codecs[0]).result()
+    source.read("train", np.arange(60, dtype=np.uint64), source.codecs[0]).result()
     print("damaged", sum(source.damage.healed.values()), sum(source.damage.refused.values()))
     print("found", len(verify(directory).findings))
 """
