@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evaluator.alignment import align
 from shared.errors import DataLoss
-from shared.recogniser.ctc_decoding import PredictedBatch
+from shared.recogniser.ctc.ctc_decoding import PredictedBatch
 
 NUM_BINS = 10
 "Equal parts of 0..1 that confidences are sorted into."

@@ -20,9 +20,9 @@ from shared.dataset.spec import DatasetSpec
 from shared.images.fit import fit_picture
 from shared.protocol.batch import Batch, text_of
 from shared.recogniser.checkpoint_info import CheckpointInfo
-from shared.recogniser.ctc_decoding import decode
-from shared.recogniser.ctc_frames import frames_needed
-from shared.recogniser.ctc_loss import CtcLoss
+from shared.recogniser.ctc.ctc_decoding import decode
+from shared.recogniser.ctc.ctc_frames import frames_needed
+from shared.recogniser.ctc.ctc_loss import CtcLoss
 from shared.recogniser.device import Device
 from shared.recogniser.predictor import NETWORK_BATCH_SIZE, Predictor
 

@@ -15,7 +15,7 @@ from shared.recogniser.checkpoint import load_weights
 from shared.recogniser.checkpoint_info import find_checkpoint, read_info
 from shared.recogniser.device import Device, set_device
 from shared.recogniser.hub import NAME, create_network
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.onnx.graph import build_onnx
 from shared.recogniser.onnx.metadata import OnnxMetadata
 from shared.system.atomic_file import atomic_path

@@ -9,8 +9,8 @@ from datagen_server.commands.open_source import open_source
 from datagen_server.page.app import status_app
 from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.service.auth import ServerSecurity
-from datagen_server.service.logs import start_logging
 from datagen_server.service.memory_budget import check_memory
+from datagen_server.service.monitoring.logs import start_logging
 from datagen_server.service.server import DatasetServer, serve_until_stopped
 from datagen_server.sources.sample_source import SampleSource
 from shared.page.page_server import PageServer

@@ -13,7 +13,7 @@ from datagen_server.page.label_search import LabelSearch
 from datagen_server.page.query_string import PAGE_SIZE, SamplesQuery
 from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.page.sample_browser import SampleReader
-from datagen_server.service.stream_metrics import ServiceMetrics
+from datagen_server.service.monitoring.stream_metrics import ServiceMetrics
 from datagen_server.sources.sample_source import SampleSource
 from shared.page.texts import duration
 from shared.page.web_app import exposition, single_values, text_line, web_app

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from time import perf_counter
 
-from datagen_server.service.finished_streams import FinishedStream
-from datagen_server.service.stream_metrics import ServiceMetrics, StreamMeter, Who
+from datagen_server.service.monitoring.finished_streams import FinishedStream
+from datagen_server.service.monitoring.stream_metrics import ServiceMetrics, StreamMeter, Who
 from shared.page.texts import duration
 
 _STARVED_SHARE = 0.5

@@ -17,7 +17,7 @@ from typing import Any
 
 import grpc
 
-from datagen_server.service.logs import refuse
+from datagen_server.service.monitoring.logs import refuse
 from shared.errors import AccessDenied, UsageError
 from shared.security.certificates import CertifiedKey, read_authorities, read_certified_key
 from shared.security.file_watch import WatchedFiles

@@ -18,15 +18,15 @@ from typing import Self
 import grpc
 from grpc_health.v1 import health, health_pb2
 
-from datagen_server.service.alert_metrics import add_alert_metrics
 from datagen_server.service.auth import Authentication, ServerSecurity
-from datagen_server.service.call_metrics import CallCounter
 from datagen_server.service.memory_budget import MemoryBudget, default_memory
-from datagen_server.service.memory_monitor import MemoryMonitor
+from datagen_server.service.monitoring.alert_metrics import add_alert_metrics
+from datagen_server.service.monitoring.call_metrics import CallCounter
+from datagen_server.service.monitoring.memory_monitor import MemoryMonitor
+from datagen_server.service.monitoring.stream_metrics import ServiceMetrics
 from datagen_server.service.servicer import DatasetServicer
 from datagen_server.service.settings import DEFAULT_MAX_STREAMS
 from datagen_server.service.standard_services import health_handler, reflection_handlers
-from datagen_server.service.stream_metrics import ServiceMetrics
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.timed_source import TimedSource
 from shared.page.page_server import PageServer

@@ -14,12 +14,12 @@ import grpc
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen_server.service.call_metrics import request_id
 from datagen_server.service.call_threads import run_in
-from datagen_server.service.logs import logged, refuse
 from datagen_server.service.memory_budget import MemoryBudget
+from datagen_server.service.monitoring.call_metrics import request_id
+from datagen_server.service.monitoring.logs import logged, refuse
+from datagen_server.service.monitoring.stream_metrics import ServiceMetrics
 from datagen_server.service.step_prefetch import EncodedStep, StepPrefetcher
-from datagen_server.service.stream_metrics import ServiceMetrics
 from datagen_server.service.validation import parse, sample_indices, stream_request
 from datagen_server.sources.sample_source import SampleSource
 from shared.errors import StreamingError, TooManyCalls, Unavailable

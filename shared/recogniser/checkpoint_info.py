@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss, UsageError
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.run_layout import BEST_FILE, RunLayout
 
 _CHECKPOINT = re.compile(r"warpctc-(\d+)-(\d+)\.ckpt")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import mindspore as ms
 import mindspore.dataset as ds
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,8 @@ from shared.protocol.batch import Batch
 from shared.protocol.codec import Codec
 
 Row = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint64]]
+TensorRows = Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]]
+"Images, labels and indices of one step after another."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,3 +117,8 @@ def generator_dataset(source: BatchSource, prefetch: int) -> Any:
     """
     ds.config.set_prefetch_size(prefetch)
     return ds.GeneratorDataset(source, ["images", "labels", "indices"], num_parallel_workers=1, shuffle=False)
+
+
+def tensor_rows(source: BatchSource, prefetch: int) -> TensorRows:
+    """The same as an iterator; MindSpore refuses a source without rows, such as that of a finished run."""
+    return iter(generator_dataset(source, prefetch).create_tuple_iterator(num_epochs=1)) if len(source) else iter(())

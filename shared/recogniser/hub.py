@@ -19,8 +19,8 @@ from typing import Any
 from shared.errors import UsageError
 from shared.recogniser.checkpoint import load_parameters
 from shared.recogniser.checkpoint_info import find_checkpoint, read_info
-from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.network.network_spec import NetworkSpec
 
 NAME = "warpctc"
 PUBLISHED = NetworkSpec(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared.dataset.fit import Fit
 from shared.images.decode import PictureError, read_picture
 from shared.images.fit import fit_picture
-from shared.recogniser.ctc_decoding import character_confidences, decode
+from shared.recogniser.ctc.ctc_decoding import character_confidences, decode
 
 BATCH_SIZE = 64
 "Pictures that go through the network at once."

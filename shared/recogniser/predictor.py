@@ -17,9 +17,9 @@ from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.recogniser.checkpoint import load_parameters
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, read_info
-from shared.recogniser.ctc_decoding import PredictedBatch, decode
+from shared.recogniser.ctc.ctc_decoding import PredictedBatch, decode
 from shared.recogniser.device import Device, Signal, set_device
-from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.network.captcha_network import CaptchaNetwork
 
 NETWORK_BATCH_SIZE = 64
 "Images in one pass through the network."

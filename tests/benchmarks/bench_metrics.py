@@ -21,8 +21,8 @@ from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.service.call_metrics import CallCounter
-from datagen_server.service.stream_metrics import StreamMeter
+from datagen_server.service.monitoring.call_metrics import CallCounter
+from datagen_server.service.monitoring.stream_metrics import StreamMeter
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
 from shared.protocol.messages import SERVICE

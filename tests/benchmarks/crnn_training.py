@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
-from shared.recogniser.ctc_decoding import greedy_decode
-from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.ctc.ctc_decoding import greedy_decode
+from shared.recogniser.network.captcha_network import CaptchaNetwork
 from trainer.config import PRESETS, load_config
 from trainer.distributed.world import SINGLE_RANK
 from trainer.training.step import build_step

@@ -8,8 +8,8 @@ import mindspore as ms
 from shared.dataset.spec import Dataset
 from shared.recogniser.checkpoint import save_checkpoint, weights_digest
 from shared.recogniser.checkpoint_info import CheckpointInfo
-from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.network.network_spec import NetworkSpec
 
 
 def untrained_checkpoint(run_dir: Path, dataset: Dataset, seed: int = 1, step: int = 1) -> Path:

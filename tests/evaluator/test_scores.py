@@ -13,7 +13,7 @@ from scipy.stats import binomtest  # type: ignore[import-untyped]
 
 from evaluator.scores import NUM_BINS, NUM_RIGHT, Coverage, EvaluatedBatch, Figures, Score, ScoreAccumulator
 from shared.errors import DataLoss
-from shared.recogniser.ctc_decoding import PredictedBatch
+from shared.recogniser.ctc.ctc_decoding import PredictedBatch
 
 ALPHABET = "0123"
 MAX_LENGTH = 3

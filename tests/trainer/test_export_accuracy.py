@@ -10,7 +10,7 @@ import pytest
 
 from shared.client import connect
 from shared.dataset.rank_slice import Remainder
-from shared.recogniser.ctc_decoding import greedy_decode
+from shared.recogniser.ctc.ctc_decoding import greedy_decode
 from shared.recogniser.onnx.predictor import OnnxPredictor
 from shared.recogniser.predictor import load_checkpoint
 from shared.system.embedded_service import embedded_service

@@ -19,8 +19,8 @@ from PIL import Image, ImageDraw, ImageFilter
 from shared.dataset.seeding import Draws, augmentation_key
 from shared.dataset.spec import DatasetSpec
 from shared.protocol.batch import Batch
-from shared.recogniser.ctc_frames import check_labels
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.ctc.ctc_frames import check_labels
+from shared.recogniser.network.network_spec import NetworkSpec
 from trainer.config import TrainerConfig
 
 Strength = Literal["none", "light", "strong"]

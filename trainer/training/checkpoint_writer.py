@@ -7,6 +7,7 @@ from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import Dataset
 from shared.recogniser.checkpoint import remove_old_checkpoints, save_checkpoint
 from shared.recogniser.checkpoint_info import BestCheckpoint, CheckpointInfo, checkpoint_name
+from shared.system.atomic_file import writing
 from trainer.config import TrainerConfig
 from trainer.run_dir import RunDir
 from trainer.training.step import TrainStep
@@ -49,8 +50,9 @@ class CheckpointWriter:
             validation=asdict(history) if history.last_step else None,
         )
         folder = self._run.checkpoint_folder(self._config)
-        path = save_checkpoint(folder, info, step.state())
-        remove_old_checkpoints(folder, self._config.keep_checkpoint_max, best=self.write_best(history))
+        with writing(folder):
+            path = save_checkpoint(folder, info, step.state())
+            remove_old_checkpoints(folder, self._config.keep_checkpoint_max, best=self.write_best(history))
         return path
 
     def write_best(self, history: ValidationHistory) -> str:

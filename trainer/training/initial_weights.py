@@ -8,7 +8,7 @@ import mindspore as ms
 from shared.errors import UsageError
 from shared.recogniser.checkpoint import load_weights
 from shared.recogniser.checkpoint_info import read_info
-from shared.recogniser.network import CaptchaNetwork
+from shared.recogniser.network.captcha_network import CaptchaNetwork
 from trainer.training.weight_transfer import transfer_table, transfer_weights
 
 

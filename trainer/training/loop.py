@@ -7,7 +7,7 @@ from (order seed, epoch, step), so a run that was killed and resumed takes exact
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,9 +16,8 @@ import mindspore as ms
 from shared.client import DatasetClient
 from shared.errors import StreamingError
 from shared.recogniser.checkpoint import weights_digest
-from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
+from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, TensorRows, tensor_rows
 from shared.recogniser.device import Device
-from shared.system.atomic_file import writing
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World
@@ -36,9 +35,6 @@ from trainer.training.validation import RunValidation, build_validator
 from trainer.training.wait_clock import WaitClock
 
 _LOG = logging.getLogger(__name__)
-
-Rows = Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]]
-"Images, labels and indices of one step after another."
 
 
 class Trainer:
@@ -93,7 +89,7 @@ class Trainer:
         prepare = BatchPreparation(self.config, self.client.dataset.spec, self.step.network.spec)
         self._source = BatchSource(self.client, self._stream_plan(), prepare)
         try:
-            totals = self._steps(self._rows(self._source))
+            totals = self._steps(tensor_rows(self._source, self.config.prefetch))
         finally:
             self._source.close()
             self._files.close()
@@ -142,12 +138,7 @@ class Trainer:
             prefetch=self.config.prefetch,
         )
 
-    def _rows(self, source: BatchSource) -> Rows:
-        if not len(source):
-            return iter(())  # A finished run, resumed: MindSpore refuses a source without rows.
-        return iter(generator_dataset(source, self.config.prefetch).create_tuple_iterator(num_epochs=1))
-
-    def _steps(self, rows: Rows) -> StepTotals:
+    def _steps(self, rows: TensorRows) -> StepTotals:
         config, totals, interval, saved_at = self.config, StepTotals(), StepTotals(), -1
         if self.done > self.validation.history.last_step:
             self._validate()  # Due before this start, when the service was lost.
@@ -169,7 +160,7 @@ class Trainer:
             self._save()
         return totals
 
-    def _take_step(self, rows: Rows) -> StepTotals | None:
+    def _take_step(self, rows: TensorRows) -> StepTotals | None:
         """One step; None when the run was asked to stop."""
         started = self.wait.begin()
         if (row := self._next_row(rows)) is None:
@@ -202,7 +193,7 @@ class Trainer:
         self.elapsed_s += time.perf_counter() - started
         return accuracy
 
-    def _next_row(self, rows: Rows) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor] | None:
+    def _next_row(self, rows: TensorRows) -> tuple[ms.Tensor, ms.Tensor, ms.Tensor] | None:
         """None when the run was asked to stop."""
         try:
             return None if self._stopping and self.world == SINGLE_RANK else next(rows)
@@ -255,5 +246,4 @@ class Trainer:
             error.args = (f"{error}; all {self.done:,} steps are saved in {self.checkpoint}: continue with --resume",)
 
     def _write_checkpoint(self, digest: str) -> str:
-        with writing(self.run.checkpoint_folder(self.config)):
-            return str(self._writer.write(self.step, self.done, self.elapsed_s, digest, self.validation.history))
+        return str(self._writer.write(self.step, self.done, self.elapsed_s, digest, self.validation.history))

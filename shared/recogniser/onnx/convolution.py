@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from shared.recogniser.features import STAGES, area_weights
-from shared.recogniser.network_spec import RESIZED_HEIGHT as HEIGHT
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.features import STAGES, area_weights
+from shared.recogniser.network.network_spec import RESIZED_HEIGHT as HEIGHT
+from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.onnx.builder import GraphBuilder
 
 Weights = Mapping[str, NDArray[np.float32]]

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from shared import VERSION
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.network_spec import NetworkSpec
+from shared.recogniser.network.preprocessing import DEVIATIONS, LUMA, MASK_GAIN, MEANS
 from shared.recogniser.onnx.builder import GraphBuilder
 from shared.recogniser.onnx.convolution import convolution_frames
 from shared.recogniser.onnx.metadata import INPUT, OUTPUT, OnnxMetadata
-from shared.recogniser.preprocessing import DEVIATIONS, LUMA, MASK_GAIN, MEANS
 
 OPSET = 18
 "Of ONNX 1.13 (2022): onnxruntime since 1.14 reads it."

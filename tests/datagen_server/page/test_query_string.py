@@ -12,7 +12,7 @@ from werkzeug.datastructures import MultiDict
 
 from datagen_server.page.app import status_app
 from datagen_server.page.query_string import MAX_PAGE_SIZE, SamplesQuery
-from datagen_server.service.stream_metrics import ServiceMetrics
+from datagen_server.service.monitoring.stream_metrics import ServiceMetrics
 from shared.errors import InvalidRequest, NotFound
 from tests.toys import ToySource
 

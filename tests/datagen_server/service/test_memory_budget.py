@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from datagen_server.service import memory_monitor
 from datagen_server.service.memory_budget import MIN_BYTES, MemoryBudget
+from datagen_server.service.monitoring import memory_monitor
 from datagen_server.service.server import DatasetServer
 from datagen_server.service.step_prefetch import StepPrefetcher
 from shared.client import connect

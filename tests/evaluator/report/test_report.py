@@ -24,7 +24,7 @@ from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import UsageError
 from shared.page.run_history import HistoryRow
 from shared.recogniser.checkpoint_info import read_info
-from shared.recogniser.ctc_decoding import PredictedBatch
+from shared.recogniser.ctc.ctc_decoding import PredictedBatch
 from tests.evaluator.conftest import Setting
 
 STRANGE = "<>&\"'${}\\%#"

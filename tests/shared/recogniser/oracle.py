@@ -10,7 +10,7 @@ import numpy as np
 from captcha.image import ImageCaptcha
 from numpy.typing import NDArray
 
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.network_spec import NetworkSpec
 
 Array = NDArray[np.float64]
 RED_SHARE, BLUE_SHARE = 0.299, 0.114

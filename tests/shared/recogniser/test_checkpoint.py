@@ -16,7 +16,7 @@ from shared.recogniser.checkpoint import (
     weights_digest,
 )
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, list_checkpoints, read_info
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.network_spec import NetworkSpec
 
 INFO = CheckpointInfo(
     epoch=1,

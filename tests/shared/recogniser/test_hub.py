@@ -9,7 +9,7 @@ import pytest
 from shared.errors import UsageError
 from shared.recogniser.checkpoint import weights_digest
 from shared.recogniser.hub import PUBLISHED, create_network
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.network_spec import NetworkSpec
 from tests.evaluator.checkpoints import untrained_checkpoint
 from tests.toys import ToySource
 from trainer.config import PRESETS, load_config

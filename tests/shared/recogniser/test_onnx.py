@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.errors import DataLoss, UsageError
-from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.onnx.graph import build_onnx
 from shared.recogniser.onnx.metadata import OnnxMetadata
 from shared.recogniser.onnx.predictor import OnnxPredictor

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.network.network_spec import NetworkSpec
 from tests.shared.recogniser import oracle
 
 SPEC = NetworkSpec(height=4, width=12, num_classes=4, hidden_size=3, columns_per_frame=2)

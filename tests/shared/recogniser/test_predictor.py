@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.recogniser.checkpoint_info import read_info
-from shared.recogniser.ctc_decoding import collapse
+from shared.recogniser.ctc.ctc_decoding import collapse
 from shared.recogniser.predictor import Predictor
 from tests.evaluator.checkpoints import untrained_checkpoint
 

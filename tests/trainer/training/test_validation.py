@@ -7,9 +7,9 @@ import pytest
 from shared.client import connect
 from shared.dataset.rank_slice import RankSlice
 from shared.protocol.batch import text_of
-from shared.recogniser.ctc_decoding import greedy_decode
-from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import NetworkSpec
+from shared.recogniser.ctc.ctc_decoding import greedy_decode
+from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.network.network_spec import NetworkSpec
 from tests.services import served
 from tests.toys import TOY_SPEC, ToySource, toy_samples
 from trainer.config import load_config

@@ -14,8 +14,8 @@ from typing import Any
 import grpc
 from pythonjsonlogger.json import JsonFormatter
 
-from datagen_server.service.call_metrics import request_id
-from datagen_server.service.stream_metrics import StreamMeter
+from datagen_server.service.monitoring.call_metrics import request_id
+from datagen_server.service.monitoring.stream_metrics import StreamMeter
 from shared.errors import StreamingError, status_of
 
 _LOG = logging.getLogger(__name__)

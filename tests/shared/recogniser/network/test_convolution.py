@@ -6,7 +6,7 @@ import pytest
 from mindspore import nn
 from numpy.typing import NDArray
 
-from shared.recogniser.convolution import Grid, PooledConvolution
+from shared.recogniser.network.convolution import Grid, PooledConvolution
 
 Array = NDArray[np.float32]
 GRIDS = [

@@ -8,7 +8,7 @@ import threading
 from time import perf_counter
 
 from datagen_server.service.memory_budget import MemoryBudget
-from datagen_server.service.stream_metrics import ServiceMetrics
+from datagen_server.service.monitoring.stream_metrics import ServiceMetrics
 from shared.system.malloc import give_back_freed, resident_bytes
 
 _LOOKS_S = 1.0

@@ -13,9 +13,9 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Constant, Uniform, initializer
 from numpy.typing import NDArray
 
-from shared.recogniser.convolution import Grid, PooledConvolution
-from shared.recogniser.network_spec import RESIZED_HEIGHT as HEIGHT
-from shared.recogniser.preprocessing import Colour, Ink
+from shared.recogniser.network.convolution import Grid, PooledConvolution
+from shared.recogniser.network.network_spec import RESIZED_HEIGHT as HEIGHT
+from shared.recogniser.network.preprocessing import Colour, Ink
 
 STAGES = ((16, 2, 2), (32, 2, 2), (64, 1, 2), (96, 1, 2))
 "Channels, and width and height of the pooling cell, of each stage."

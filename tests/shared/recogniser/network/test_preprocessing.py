@@ -7,7 +7,7 @@ from captcha.image import ImageCaptcha
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.recogniser.preprocessing import Ink
+from shared.recogniser.network.preprocessing import Ink
 from tests.shared.recogniser.oracle import LUMA_BT601
 
 LIGHT, DARK = 255, 130

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from shared.dataset.spec import DatasetSpec
 from shared.errors import UsageError
 from shared.protocol.batch import label_of
-from shared.recogniser.ctc_decoding import collapse
-from shared.recogniser.ctc_frames import check_labels, check_longest_label, frames_needed, most_frames_needed
+from shared.recogniser.ctc.ctc_decoding import collapse
+from shared.recogniser.ctc.ctc_frames import check_labels, check_longest_label, frames_needed, most_frames_needed
 
 _ALPHABET = "ab"
 _NARROW = DatasetSpec(width=16, height=16, max_length=4)

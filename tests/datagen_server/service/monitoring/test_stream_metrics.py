@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from datagen_server.service.monitoring.stream_metrics import ServiceMetrics, StreamMeter
 from datagen_server.service.server import DatasetServer
-from datagen_server.service.stream_metrics import ServiceMetrics, StreamMeter
 from shared.client import connect
 from shared.dataset.rank_slice import Remainder
 from shared.errors import NotFound

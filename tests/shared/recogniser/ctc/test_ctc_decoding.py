@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import log_softmax  # type: ignore[import-untyped]
 
-from shared.recogniser.ctc_decoding import collapse, decode, greedy_decode, text_probability
+from shared.recogniser.ctc.ctc_decoding import collapse, decode, greedy_decode, text_probability
 
 ALPHABET = "abc"
 BLANK = len(ALPHABET)

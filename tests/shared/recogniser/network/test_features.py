@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.errors import UsageError
-from shared.recogniser.features import ConvolutionFrames, Resize
-from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import RESIZED_HEIGHT as HEIGHT
-from shared.recogniser.network_spec import NetworkSpec, resized_width
+from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.network.features import ConvolutionFrames, Resize
+from shared.recogniser.network.network_spec import RESIZED_HEIGHT as HEIGHT
+from shared.recogniser.network.network_spec import NetworkSpec, resized_width
 
 
 def _images(num: int, height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -6,8 +6,6 @@ has stalled for five minutes shows as five minutes, and not as nothing until it 
 
 The label `who` says who was slow: "service" while a stream waits for its samples, "reader" while a batch waits to be
 taken by its reader.
-
-To add a figure: count it in `StreamMeter` without a lock, add it up in `Totals`, and name it in `_stream_totals`.
 """
 
 import threading
@@ -21,7 +19,7 @@ from typing import Literal, NamedTuple
 from prometheus_client import CollectorRegistry, Info, PlatformCollector, ProcessCollector, disable_created_metrics
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from datagen_server.service.finished_streams import FinishedStream, FinishedStreams
+from datagen_server.service.monitoring.finished_streams import FinishedStream, FinishedStreams
 from datagen_server.sources.sample_source import DamageCounts, SampleSource
 from shared import VERSION
 from shared.protocol.request import StreamRequest

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from shared.errors import UsageError
 from shared.recogniser.checkpoint import weights_digest
-from shared.recogniser.network import CaptchaNetwork
-from shared.recogniser.network_spec import NetworkSpec
-from shared.recogniser.preprocessing import Colour, Ink
+from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.network.network_spec import NetworkSpec
+from shared.recogniser.network.preprocessing import Colour, Ink
 from tests.shared.recogniser import oracle
 
 SPEC = NetworkSpec(height=16, width=24, num_classes=5, hidden_size=8, columns_per_frame=3)

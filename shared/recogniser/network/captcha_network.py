@@ -11,9 +11,9 @@ from mindspore import nn, ops
 from mindspore.common.initializer import Orthogonal, Uniform, XavierUniform, initializer
 from numpy.typing import NDArray
 
-from shared.recogniser.features import ColumnFrames, ConvolutionFrames
-from shared.recogniser.network_spec import NetworkSpec
-from shared.recogniser.preprocessing import Colour, Ink
+from shared.recogniser.network.features import ColumnFrames, ConvolutionFrames
+from shared.recogniser.network.network_spec import NetworkSpec
+from shared.recogniser.network.preprocessing import Colour, Ink
 
 
 class CaptchaNetwork(nn.Cell):

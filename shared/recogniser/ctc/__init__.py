@@ -1,0 +1,1 @@
+"""CTC: loss, greedy decoding, confidence, and how many frames a label needs."""

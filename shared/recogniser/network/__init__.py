@@ -1,0 +1,1 @@
+"""The network: preprocessing, features, LSTM layers, classifier, and its description."""
