@@ -112,7 +112,7 @@ def test_characters_that_the_network_does_not_know_are_refused(setting: Setting,
     untrained_checkpoint(tmp_path, Dataset(spec=DatasetSpec(alphabet="0123456"), counts=COUNTS, fingerprint="0" * 64))
     with pytest.raises(ForeignDataset, match=r"does not know characters of this data set: '789'; teach it: .* --init-"):
         main(["--ckpt", str(tmp_path), "--datagen", setting.target])
-    with pytest.raises(ForeignDataset, match=r"was trained on another data set: alphabet '0123456' \(here '01234567"):
+    with pytest.raises(ForeignDataset, match=r"was trained on the same spec, drawn by another renderer"):
         main(["--ckpt", str(tmp_path)])
 
 
@@ -128,8 +128,7 @@ def test_characters_that_the_network_does_not_know_are_refused(setting: Setting,
             r"--best chooses among the checkpoints of a run, but .*; give its",
         ),
         (["--batch-size", "5000"], UsageError, "--batch-size must be at most 2184"),
-        (["--report", "/dev/null/report"], UsageError, "cannot make the report folder /dev/null/report"),
-        (["--wait", "3"], UsageError, "--wait is for a service that runs elsewhere; give --datagen too"),
+        (["--report", "/dev/null/report"], UsageError, "cannot make the directory /dev/null/report"),
         (["--datagen", "127.0.0.1:1", "--wait", "0.1"], Unavailable, "no data set service answers at 127.0.0.1:1"),
         (["--datagen", "127.0.0.1:1"], Unavailable, "no data set service answers at 127.0.0.1:1"),
         (["--device", "ascend"], UsageError, "--device ascend is not available here"),
@@ -141,6 +140,11 @@ def test_what_cannot_be_used_is_named(
     with pytest.raises(error, match=problem) as caught:
         main(arguments(setting, *more))
     assert "\n" not in str(caught.value)
+
+
+def test_a_wait_without_a_target_is_refused(setting: Setting) -> None:
+    with pytest.raises(UsageError, match="--wait is for a service that runs elsewhere; give --datagen too"):
+        main(["--ckpt", str(setting.run_dir), "--wait", "3"])
 
 
 @pytest.mark.parametrize(
