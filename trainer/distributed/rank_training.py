@@ -59,8 +59,8 @@ class _EventObserver:
 
 
 def _observers(options: argparse.Namespace, world: World, events: RankEventWriter) -> list[_EventObserver]:
-    """The launcher of each host shows the first rank of that host."""
-    return [_EventObserver(events)] if world.rank == options.expect[0] else []
+    """The launcher of each host shows the lowest rank of that host."""
+    return [_EventObserver(events)] if world.rank == min(options.expect) else []
 
 
 def _tensorboard(trainer: Trainer) -> AbstractContextManager[list[TensorboardWriter]]:
