@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from datagen_server.importing.sources.text_encoding import lines_of
 
+_MAX_FIELD = 131_072
 _SUFFIX = r"\.(?:png|jpe?g|jfif|webp|bmp|gif|tiff?)"
 _LINE = re.compile(rf'(?P<quote>"?)(?P<path>.*?{_SUFFIX})(?P=quote)(?P<rest>(?:\t|[ ]*[,;]|[ ]).*|)', re.IGNORECASE)
 _PATH_KEYS = ("filename", "file_name", "file", "path", "image", "image_path", "img", "img_path", "image_name", "name")
@@ -114,7 +115,9 @@ def _parse_csv(text: str, delimiter: str, path_column: int, label_column: int) -
         except csv.Error as error:
             yield LabelLine(reader.line_num, "", f"not a line of CSV: {error}")
             continue
-        if len(row) > max(path_column, label_column) and row[path_column]:
+        if max(map(len, row), default=0) > _MAX_FIELD:  # The library's own limit belongs to the whole process.
+            yield LabelLine(reader.line_num, "", f"a field of more than {_MAX_FIELD:,} characters")
+        elif len(row) > max(path_column, label_column) and row[path_column]:
             yield LabelLine(reader.line_num, row[path_column], row[label_column])
         elif row:
             yield LabelLine(reader.line_num, "", f"expected {max(path_column, label_column) + 1} columns")
