@@ -115,7 +115,7 @@ certs: $(TEST) ## a development authority, certificates and a token in certs/, a
 	@$(BIN)/python -m tests.make_certs $(if $(NAMES),--names $(NAMES))
 
 bench: $(TEST) ## every benchmark: a table and one JSON line each
-	@for bench in render materialize read stream tls capacity metrics end_to_end zoo; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
+	@for bench in render materialize read stream tls capacity metrics end_to_end zoo start; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
 
 # An environment of its own: TensorFlow wants other versions of what is ours.
 $(PEER)/.ready: requirements/peer.txt

@@ -22,8 +22,8 @@ from shared.protocol.request import count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
 from shared.recogniser.device import set_device
 from shared.security.credentials import Access, security_of
-from shared.system.command_line import announced, progress
 from shared.system.embedded_service import embedded_service
+from shared.system.progress import announced, progress
 from shared.system.signals import uninterrupted
 
 TEST_COUNT = 10_000

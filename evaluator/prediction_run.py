@@ -21,7 +21,7 @@ from shared.errors import UsageError
 from shared.recogniser import load
 from shared.recogniser.image_reader import BATCH_SIZE, ImageReader, Reading, printable
 from shared.system.atomic_file import write_atomic
-from shared.system.command_line import announced
+from shared.system.progress import announced
 from shared.system.signals import uninterrupted
 
 _COLUMNS = ("file", "text", "confidence", "character_confidences", "problem")

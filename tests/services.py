@@ -12,7 +12,7 @@ import grpc
 
 from datagen_server.service.server import DatasetServer
 from datagen_server.sources.sample_source import SampleSource
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.toys import ToySource
 

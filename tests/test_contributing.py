@@ -11,7 +11,8 @@ from datagen_server.shards.record import is_intact, layout_of
 from datagen_server.sources.rendered_source import RenderedSource
 from shared.dataset.spec import DatasetSpec
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.codec import Codec, decode, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode, encode
 from shared.protocol.messages import CODEC_OF, CODECS
 
 ROOT = Path(__file__).parent.parent

@@ -11,7 +11,8 @@ from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.seeding import sample_key
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.batch import Batch, Records
-from shared.protocol.codec import Codec, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import encode
 
 TOY_SPEC = DatasetSpec(width=24, height=16)
 TOY_COUNTS: Mapping[str, int] = {"train": 1000, "test": 130}

@@ -4,12 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import UsageError
-from shared.page.run_history import read_history
-from shared.recogniser.run_layout import RunLayout
 from shared.system.atomic_file import write_atomic
 from shared.system.command_line import CommandParser, run
-from trainer.config import TrainerConfig, load_config
-from trainer.page.comparison import ComparedRun, render_comparison
 
 _EXAMPLES = """\
 examples:
@@ -25,7 +21,10 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run directory")
     parser.add_argument("--out", type=Path, required=True, metavar="PAGE.html", help="where the page goes")
     options = parser.parse_args(argv)
-    runs = [_read(path) for path in dict.fromkeys(options.runs)]
+    # What draws the page takes a moment to import: --help and a mistyped flag do not wait for it.
+    from trainer.page.comparison import read_run, render_comparison
+
+    runs = [read_run(path) for path in dict.fromkeys(options.runs)]
     if len(runs) < 2:
         raise UsageError(f"two or more runs are compared, got only {runs[0].name}")
     try:
@@ -34,17 +33,6 @@ def main(argv: Sequence[str]) -> int:
         raise UsageError(f"cannot write {options.out}: {error.strerror}") from error
     print(options.out)
     return 0
-
-
-def _read(path: Path) -> ComparedRun:
-    layout = RunLayout(path)
-    if not layout.config_file.is_file():
-        raise UsageError(f"{path} holds no run: it has no config.yaml; give run directories")
-    history = read_history(layout.metrics_file)
-    if not history:
-        raise UsageError(f"{path} has nothing to compare yet: no line in {layout.metrics_file.name}")
-    config: TrainerConfig = load_config({}, layout.config_file, ())
-    return ComparedRun(str(path), config.model_dump(mode="json"), history)
 
 
 if __name__ == "__main__":

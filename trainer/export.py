@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import UsageError
-from shared.system.command_line import CommandParser, announced, run
+from shared.system.command_line import CommandParser, run
 from shared.system.signals import uninterrupted
 
 _EXAMPLES = """\
@@ -31,7 +31,9 @@ def main(argv: Sequence[str]) -> int:
     """Exports one checkpoint."""
     options = _parser().parse_args(argv)
     _check_out(options.out)  # Before the work, not after it.
-    # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
+    # MindSpore takes seconds to import, and rich a moment: --help and a mistyped flag do not wait for them.
+    from shared.system.progress import announced
+
     with announced("compiling the network"), uninterrupted():
         from trainer.export_formats import export_mindir, export_onnx
 

@@ -7,9 +7,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.system.command_line import CommandParser, run
-from trainer.audit.exactly_once import Receipts
+
+if TYPE_CHECKING:
+    from trainer.audit.exactly_once import Receipts
 
 _EXAMPLES = """\
 examples:
@@ -26,6 +29,9 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--step", type=int, metavar="N", help="show the samples of one step, counted from 1")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args(argv)
+    # NumPy and pydantic take a moment to import: --help and a mistyped flag do not wait for them.
+    from trainer.audit.exactly_once import Receipts
+
     receipts = Receipts(options.run_dir)
     if options.step is not None:
         return _show_step(receipts, options.step, options.json)
@@ -46,7 +52,7 @@ def main(argv: Sequence[str]) -> int:
     return 0 if proof.holds else 1
 
 
-def _show_step(receipts: Receipts, step: int, as_json: bool) -> int:
+def _show_step(receipts: "Receipts", step: int, as_json: bool) -> int:
     parts = receipts.samples(step)
     whole = bool((receipts.times_delivered(step) == 1).all())
     if as_json:

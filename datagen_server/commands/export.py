@@ -7,7 +7,7 @@ from functools import partial
 
 from datagen_server.commands.open_source import open_stored
 from datagen_server.exporting.export import export
-from shared.system.command_line import progress
+from shared.system.progress import progress
 
 
 def run(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from shared.dataset.fit import Fit
 from shared.errors import UsageError
 from shared.images.decode import colour_of
 from shared.protocol.codec import Codec
-from shared.system.command_line import progress
+from shared.system.progress import progress
 
 
 def run(options: argparse.Namespace) -> int:

@@ -12,7 +12,7 @@ from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import Materialized, materialize, part_of
 from shared.dataset.spec import Dataset
 from shared.protocol.codec import Codec
-from shared.system.command_line import progress
+from shared.system.progress import progress
 
 
 def run(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from datagen_server.rendering.contact_sheet import contact_sheet
 from datagen_server.rendering.glyphs import FONT_PATH
 from shared.dataset.fonts import FontFiles
 from shared.dataset.spec_options import spec_of
-from shared.system.command_line import progress
+from shared.system.progress import progress
 
 
 def run(options: argparse.Namespace) -> int:

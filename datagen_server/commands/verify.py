@@ -12,7 +12,7 @@ from datagen_server.shards.manifest import Plan
 from datagen_server.shards.verify import Verified, verify
 from shared.dataset.fonts import FontFiles
 from shared.errors import UsageError
-from shared.system.command_line import progress
+from shared.system.progress import progress
 
 
 def run(options: argparse.Namespace) -> int:

@@ -16,7 +16,8 @@ from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
 from shared.images.decode import Colour, PictureError, decode_picture, decode_quietly, quiet_pillow
 from shared.images.fit import fit_picture
-from shared.protocol.codec import Codec, decode, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode, encode
 
 MAX_KEPT_BYTES = 2**18
 """Raw pixels that are kept until the set's size is known. Larger pictures are read and decoded a second time: keeping

@@ -5,7 +5,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shared.client.channel import open_channel, split_target
 from shared.errors import Unavailable, reason_of
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.security.credentials import PLAIN, Credentials, Security
 
 _TIMEOUT_S = 3.0

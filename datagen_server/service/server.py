@@ -30,7 +30,7 @@ from datagen_server.service.standard_services import health_handler, reflection_
 from datagen_server.sources.sample_source import SampleSource
 from datagen_server.sources.timed_source import TimedSource
 from shared.page.page_server import PageServer
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
 
 _LOG = logging.getLogger(__name__)

@@ -26,7 +26,8 @@ from shared.errors import StreamingError, TooManyCalls, Unavailable
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
-from shared.protocol.messages import SERVICE, dataset_message, samples_message
+from shared.protocol.contract import SERVICE
+from shared.protocol.messages import dataset_message, samples_message
 
 MAX_SAMPLE_CALLS = 8
 "Calls for single samples at once. They are for people who look; streams are for those who train."

@@ -12,7 +12,7 @@ from grpc_health.v1 import health, health_pb2
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 from datagen_server.service.call_threads import run_in
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 
 _REFLECTION_NAMES = "grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME
 _REFLECTION_THREADS = 4

@@ -8,7 +8,7 @@ from datagen_server.shards.manifest import Plan, Shard, StoredShard
 from datagen_server.shards.record import DIGEST_MODULUS, layout_of, sample_digest
 from datagen_server.shards.shard_file import ShardFile, read_description
 from shared.errors import DataLoss, UsageError
-from shared.protocol.codec import decode
+from shared.protocol.image_codec import decode
 from shared.system.open_files import check_handles
 
 

@@ -30,7 +30,8 @@ from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.spec import DatasetSpec
 from shared.errors import ForeignDataset
 from shared.protocol.batch import label_of
-from shared.protocol.codec import Codec, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import encode
 
 
 @dataclass(frozen=True)

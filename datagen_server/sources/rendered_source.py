@@ -17,7 +17,8 @@ from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import Unavailable
 from shared.protocol.batch import Records, label_of
-from shared.protocol.codec import Codec, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import encode
 
 _CHUNK = 16
 _T = TypeVar("_T")

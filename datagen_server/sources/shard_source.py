@@ -26,7 +26,8 @@ from datagen_server.shards.shard_file import ShardFile
 from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.protocol.batch import Records
-from shared.protocol.codec import Codec, decode, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode, encode
 from shared.system.cpu_limit import num_cores
 from shared.system.open_files import limit
 

@@ -17,16 +17,22 @@ What is listed in `__all__` is the public interface; the rest of the package may
   process and with another number of ranks too.
 - A client does not survive a fork. Connect in each process: what was opened before a fork belongs to the parent.
 - The adapters for frameworks are modules of `shared.client.adapters`, imported by those who have the framework.
+
+A name of `__all__` is imported when it is first asked for: a health check needs the channel alone, not NumPy.
 """
 
-from shared.client.dataset_client import DatasetClient, connect
-from shared.client.prefetch import BatchStream
-from shared.client.retry import RetryPolicy
-from shared.client.stream_state import StreamState
-from shared.dataset.rank_slice import Remainder
-from shared.protocol.batch import Batch, Sample
-from shared.protocol.codec import Codec
-from shared.security.credentials import Security
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from shared.client.dataset_client import DatasetClient, connect
+    from shared.client.prefetch import BatchStream
+    from shared.client.retry import RetryPolicy
+    from shared.client.stream_state import StreamState
+    from shared.dataset.rank_slice import Remainder
+    from shared.protocol.batch import Batch, Sample
+    from shared.protocol.codec import Codec
+    from shared.security.credentials import Security
 
 __all__ = [
     "Batch",
@@ -40,3 +46,25 @@ __all__ = [
     "StreamState",
     "connect",
 ]
+
+_MODULES = {
+    "Batch": "shared.protocol.batch",
+    "BatchStream": "shared.client.prefetch",
+    "Codec": "shared.protocol.codec",
+    "DatasetClient": "shared.client.dataset_client",
+    "Remainder": "shared.dataset.rank_slice",
+    "RetryPolicy": "shared.client.retry",
+    "Sample": "shared.protocol.batch",
+    "Security": "shared.security.credentials",
+    "StreamState": "shared.client.stream_state",
+    "connect": "shared.client.dataset_client",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = getattr(import_module(_MODULES[name]), name)
+        globals()[name] = value
+        return value

@@ -13,7 +13,7 @@ import grpc
 from grpc.experimental import ChannelOptions
 
 from shared.errors import UsageError
-from shared.protocol.messages import MAX_MESSAGE_BYTES
+from shared.protocol.contract import MAX_MESSAGE_BYTES
 
 _URI = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):")
 _ADDRESS_LIST = re.compile(r"ipv[46]:")

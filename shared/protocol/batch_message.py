@@ -18,7 +18,8 @@ from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Batch, Records, split_images
-from shared.protocol.codec import Codec, decode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode
 from shared.protocol.messages import CODEC_OF, CODECS
 
 _LENGTH_DELIMITED = 2

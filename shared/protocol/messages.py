@@ -12,15 +12,10 @@ from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import InvalidRequest
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Records, Sample, split_images, text_of
-from shared.protocol.codec import Codec, decode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode
 from shared.protocol.request import StreamRequest
 from shared.protocol.spec_message import spec_message, spec_of
-
-MAX_MESSAGE_BYTES = 96 << 20
-"The largest message a client must accept: 64 MiB of pixels that compress badly, and everything else."
-SERVICE: str = pb.DESCRIPTOR.services_by_name["DatasetService"].full_name
-REQUEST_ID_KEY = "x-request-id"
-"The metadata key with which a caller names its request, so that the logs of both sides can be compared."
 
 CODECS: Mapping[Codec, pb.Codec] = {codec: getattr(pb, f"CODEC_{codec.name}") for codec in Codec}
 REMAINDERS: Mapping[Remainder, pb.Remainder] = {

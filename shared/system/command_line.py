@@ -1,4 +1,4 @@
-"""What all commands have in common: one-line errors, exit codes, help with examples, progress.
+"""What all commands have in common: one-line errors, exit codes, help with examples.
 
 Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-C.
 """
@@ -7,33 +7,14 @@ import argparse
 import os
 import shutil
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
-
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    SpinnerColumn,
-    Task,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from shared.errors import StreamingError, UsageError
 from shared.system.open_files import raise_limit
 from shared.system.standard_streams import protect_stderr
 
-PLAIN_INTERVAL_S = 10.0
-_FIRST_LINE_S = 2.0
 _WRONG_PLACE = PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError
 
 
@@ -93,62 +74,3 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)
-
-
-@contextmanager
-def progress(label: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Shows the progress of a job on stderr: a bar on a terminal, else a line after 2 s and then every 10 s.
-
-    Yields `advance(n)`.
-    """
-    console = Console(stderr=True)
-    started = time.monotonic()
-    if console.is_terminal:
-        columns = TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn(unit)
-        with Progress(*columns, _Rate(), TimeRemainingColumn(), console=console) as bar:
-            task = bar.add_task(label, total=total)
-            yield lambda n: bar.advance(task, n)
-        return
-    done, next_line = 0, started + min(_FIRST_LINE_S, PLAIN_INTERVAL_S)
-
-    def advance(n: int) -> None:
-        nonlocal done, next_line
-        done += n
-        now = time.monotonic()
-        if now >= next_line:
-            next_line = now + PLAIN_INTERVAL_S
-            rate = done / (now - started)
-            left = f"{(total - done) / rate:,.0f} s left" if rate else "time left unknown"
-            print(f"{label}: {done:,}/{total:,} {unit}, {rate:,.0f}/s, {left}", file=sys.stderr, flush=True)
-
-    yield advance
-
-
-@contextmanager
-def announced(what: str) -> Iterator[None]:
-    """Says on stderr that something is done that has no parts, such as "compiling the network".
-
-    A spinner on a terminal, else a line when it takes more than 2 s.
-    """
-    console = Console(stderr=True, highlight=False)
-    if console.is_terminal:
-        columns = SpinnerColumn(), TextColumn(what), TimeElapsedColumn()
-        with Progress(*columns, console=console, transient=True) as spinner:
-            spinner.add_task(what, total=None)
-            yield
-        return
-    line = threading.Timer(_FIRST_LINE_S, lambda: print(what, file=sys.stderr, flush=True))
-    line.daemon = True
-    line.start()
-    try:
-        yield
-    finally:
-        line.cancel()
-
-
-class _Rate(ProgressColumn):
-    """Units per second, over the last half minute."""
-
-    def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "")

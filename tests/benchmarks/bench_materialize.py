@@ -27,7 +27,7 @@ from datagen_server.shards.verify import verify
 from datagen_server.workers.executors import process_workers
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
-from shared.system.command_line import progress
+from shared.system.progress import progress
 from tests.benchmarks.rendering import render_alone, render_together
 
 

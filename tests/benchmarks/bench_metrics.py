@@ -25,7 +25,7 @@ from datagen_server.service.monitoring.call_metrics import CallCounter
 from datagen_server.service.monitoring.stream_metrics import StreamMeter
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.protocol.request import StreamRequest
 from tests.benchmarks.sides import materialized, service
 from tests.benchmarks.turns import BATCH_SIZE, Reading, Side, in_turns, ratios, summary

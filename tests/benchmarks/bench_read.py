@@ -33,7 +33,8 @@ from datagen_server.sources.shard_source import ShardSource
 from datagen_server.workers.executors import process_workers
 from shared.dataset.order import EpochOrder
 from shared.dataset.spec import Dataset, DatasetSpec
-from shared.protocol.codec import Codec, decode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode
 
 SPEC = DatasetSpec()
 SPLIT = "train"

@@ -105,8 +105,9 @@ def _answer(side: AbstractContextManager[Take]) -> None:
 def _ours(target: str) -> Iterator[Take]:
     from shared.client import connect
     from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
-    from trainer.config import PRESETS, load_config
+    from trainer.config import load_config
     from trainer.distributed.world import SINGLE_RANK
+    from trainer.presets import PRESETS
     from trainer.training.compatibility import SPLIT, plan_slice
     from trainer.training.step import build_step
 

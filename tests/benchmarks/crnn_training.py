@@ -23,8 +23,9 @@ from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
 from shared.recogniser.ctc.ctc_decoding import greedy_decode
 from shared.recogniser.network.captcha_network import CaptchaNetwork
-from trainer.config import PRESETS, load_config
+from trainer.config import load_config
 from trainer.distributed.world import SINGLE_RANK
+from trainer.presets import PRESETS
 from trainer.training.step import build_step
 
 BATCH_SIZE = 64

@@ -20,7 +20,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from shared.client import connect
 from shared.client.adapters.torch_dataset import CaptchaIterableDataset
-from shared.protocol.codec import Codec, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import encode
 
 Picture = np.ndarray[Any, Any]
 BATCH_SIZE = 64

@@ -7,8 +7,9 @@ import pytest
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
 from tests.benchmarks.plain_zoo import StackedLstm, plain_step, prepared, take
-from trainer.config import PRESETS, load_config
+from trainer.config import load_config
 from trainer.distributed.world import SINGLE_RANK
+from trainer.presets import PRESETS
 from trainer.training.step import build_step
 
 SPEC = DatasetSpec(width=24, height=16)

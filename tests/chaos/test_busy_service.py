@@ -15,7 +15,7 @@ from shared.client import DatasetClient, connect
 from shared.client.channel import OPTIONS
 from shared.errors import is_transient
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from tests.chaos.test_slow_readers import resident_mb
 from tests.outcomes import OpenOutcome
 from tests.services import ServiceProcess

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from shared.client import connect
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
 from tests.outcomes import recorded
 from tests.toys import ToySource

@@ -12,7 +12,7 @@ import yaml
 from datagen_server.shards.manifest import Plan
 from shared.client.channel import split_target
 from shared.dataset.spec import DEFAULT_COUNTS, Dataset, DatasetSpec
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from tests.deploy.commands import parse, words_of_script
 from tests.deploy.engine import CHECKOUT
 

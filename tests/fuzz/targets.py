@@ -31,7 +31,8 @@ from shared.images.decode import decode_picture
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol import batch_message, messages
 from shared.protocol.batch import Records
-from shared.protocol.codec import Codec, decode, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode, encode
 from shared.protocol.request import StreamRequest
 from shared.recogniser.checkpoint_info import read_info
 from tests.fuzz import artefacts

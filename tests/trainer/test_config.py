@@ -7,7 +7,8 @@ import pytest
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
 from shared.errors import UsageError
-from trainer.config import PRESETS, dump_config, load_config
+from trainer.config import dump_config, load_config
+from trainer.presets import PRESETS
 
 PUBLISHED = {
     "max_captcha_digits": 4,

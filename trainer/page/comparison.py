@@ -2,17 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from shared import VERSION
+from shared.errors import UsageError
 from shared.page.charts import legend
 from shared.page.run_curves import draw_curves
-from shared.page.run_history import HistoryRow
+from shared.page.run_history import HistoryRow, read_history
 from shared.page.texts import duration
 from shared.page.web_app import STATIC
 from shared.page.web_app import TEMPLATES as BASE_TEMPLATES
+from shared.recogniser.run_layout import RunLayout
+from trainer.config import TrainerConfig, load_config
 from trainer.page.app import TEMPLATES
 
 
@@ -31,6 +35,18 @@ class ComparedRun:
     def best_accuracy(self) -> float | None:
         """The highest of its validations, if it had one."""
         return max((row.valid_accuracy for row in self.history if row.valid_accuracy is not None), default=None)
+
+
+def read_run(path: Path) -> ComparedRun:
+    """The run in a directory; raises `UsageError` when there is none, or nothing of it to compare yet."""
+    layout = RunLayout(path)
+    if not layout.config_file.is_file():
+        raise UsageError(f"{path} holds no run: it has no config.yaml; give run directories")
+    history = read_history(layout.metrics_file)
+    if not history:
+        raise UsageError(f"{path} has nothing to compare yet: no line in {layout.metrics_file.name}")
+    config: TrainerConfig = load_config({}, layout.config_file, ())
+    return ComparedRun(str(path), config.model_dump(mode="json"), history)
 
 
 def render_comparison(runs: Sequence[ComparedRun]) -> str:

@@ -15,7 +15,7 @@ import grpc
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from datagen_server.service.call_threads import keep_threads
-from shared.protocol.messages import REQUEST_ID_KEY, SERVICE
+from shared.protocol.contract import REQUEST_ID_KEY, SERVICE
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _LABELS = ("grpc_type", "grpc_service", "grpc_method")

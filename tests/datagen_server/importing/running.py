@@ -17,7 +17,8 @@ from datagen_server.sources.shard_source import ShardSource
 from datagen_server.workers.executors import Workers
 from shared.dataset.fit import Fit
 from shared.protocol.batch import text_of
-from shared.protocol.codec import Codec, decode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode
 from tests.datagen_server.shards.building import one_worker
 
 Samples = Mapping[str, Sequence[tuple[str, NDArray[np.uint8]]]]

@@ -25,7 +25,7 @@ from datagen_server.sources.shard_source import ShardSource
 from shared.client import connect
 from shared.errors import UsageError
 from shared.page.page_server import PageServer
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until
 from tests.datagen_server.shards.building import build, damage_record, plan_of, with_foreign_fingerprint

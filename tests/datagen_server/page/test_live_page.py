@@ -18,7 +18,7 @@ from datagen_server.sources.shard_source import ShardSource
 from shared.client import connect
 from shared.dataset.spec import DatasetSpec
 from shared.page.page_server import PageServer
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.browser import VIEWS, View, visited
 from tests.datagen_server.shards.building import damage_record, plan_of, with_foreign_fingerprint

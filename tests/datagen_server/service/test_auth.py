@@ -17,7 +17,7 @@ from datagen_server.service.health_check import check_health
 from shared.client import RetryPolicy, connect
 from shared.error_details import reason_in
 from shared.errors import AccessDenied, Unavailable, UsageError
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.security.credentials import Security
 from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
 from tests.datagen_server.processes import wait_until

@@ -13,7 +13,7 @@ from shared.client.channel import OPTIONS
 from shared.error_details import reason_in
 from shared.errors import TooLarge, Unavailable, from_rpc_error, is_transient
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from tests.datagen_server.processes import wait_until
 from tests.services import ServiceProcess, open_stream, served
 from tests.toys import ToySource

@@ -19,7 +19,7 @@ from shared.client.channel import OPTIONS
 from shared.dataset.spec import DatasetSpec
 from shared.errors import Unavailable, UsageError
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.services import ServiceProcess, open_stream, served
 from tests.toys import ToySource

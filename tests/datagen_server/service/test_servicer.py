@@ -13,7 +13,7 @@ from shared.client.channel import OPTIONS
 from shared.dataset.spec import DatasetSpec
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.codec import Codec
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from tests.services import open_stream, served
 from tests.toys import TOY_FINGERPRINT, ToySource
 

@@ -12,7 +12,7 @@ import pytest
 from grpc_reflection.v1alpha import reflection_pb2 as messages
 
 from datagen_server.service.health_check import check_health
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from tests.services import served
 
 BUF = Path(executable).parent / "buf"

@@ -22,7 +22,8 @@ from datagen_server.sources.shard_source import ShardSource
 from datagen_server.workers.executors import Workers
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.batch import Records, label_of
-from shared.protocol.codec import Codec, decode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

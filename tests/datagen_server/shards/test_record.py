@@ -12,7 +12,8 @@ from datagen_server.shards.record import (
     sample_digest,
 )
 from shared.dataset.spec import DatasetSpec
-from shared.protocol.codec import Codec, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import encode
 
 KEY = record_key("ab" * 32, "train")
 LAYOUT = layout_of(DatasetSpec())

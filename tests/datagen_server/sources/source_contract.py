@@ -13,7 +13,8 @@ from datagen_server.sources.sample_source import SampleSource
 from shared.dataset.spec import DatasetSpec
 from shared.errors import StreamingError
 from shared.protocol.batch import Records, text_of
-from shared.protocol.codec import Codec, decode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode
 
 SPEC = DatasetSpec(seed=11, width=96, height=40, alphabet="0123456789abcdef", min_length=2, max_length=5)
 COUNTS = {"train": 203, "test": 37}

@@ -14,7 +14,8 @@ from shared.errors import DataLoss
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Batch, Records
 from shared.protocol.batch_message import encode_batch, read_batch
-from shared.protocol.codec import Codec, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import encode
 from shared.protocol.messages import CODECS
 from tests.toys import TOY_SPEC, toy_samples
 

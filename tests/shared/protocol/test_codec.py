@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import DataLoss
-from shared.protocol.codec import Codec, decode, encode
+from shared.protocol.codec import Codec
+from shared.protocol.image_codec import decode, encode
 
 SHAPE = (24, 40, 3)
 

@@ -12,7 +12,8 @@ from shared.recogniser.hub import PUBLISHED, create_network
 from shared.recogniser.network.network_spec import NetworkSpec
 from tests.evaluator.checkpoints import untrained_checkpoint
 from tests.toys import ToySource
-from trainer.config import PRESETS, load_config
+from trainer.config import load_config
+from trainer.presets import PRESETS
 
 
 def test_the_published_network_is_the_one_the_zoo_preset_trains() -> None:

@@ -1,4 +1,4 @@
-"""How commands end, what they refuse and what they print while they run."""
+"""How commands end and what they refuse."""
 
 import argparse
 import subprocess
@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.errors import StreamingError, UsageError
-from shared.system import command_line
-from shared.system.command_line import CommandParser, announced, natural, positive, progress, python_name, run
+from shared.system.command_line import CommandParser, natural, positive, python_name, run
 
 
 @pytest.mark.parametrize(
@@ -52,29 +51,6 @@ def test_a_mistyped_option_is_one_line_that_says_where_help_is(capsys: pytest.Ca
         parser.parse_args(["--count", "0"])
     assert ended.value.code == 2
     assert capsys.readouterr().err == "tool: argument --count: must be a number from 1, got '0'; see tool --help\n"
-
-
-def test_without_a_terminal_progress_is_plain_lines(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(command_line, "PLAIN_INTERVAL_S", 0.0)
-    with progress("verify", 2000, "records") as advance:
-        advance(1500)
-    assert capsys.readouterr().err.startswith("verify: 1,500/2,000 records, ")
-
-
-def test_what_ends_at_once_is_not_announced_and_what_lasts_is(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with announced("compiling"):
-        pass
-    assert capsys.readouterr().err == ""
-    monkeypatch.setattr(command_line, "_FIRST_LINE_S", 0.0)
-    lines = ""
-    with announced("compiling"):
-        while not lines:
-            lines = capsys.readouterr().err
-    assert lines == "compiling\n"
 
 
 def test_this_interpreter_has_a_name_that_starts_it() -> None:

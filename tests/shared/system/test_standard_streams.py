@@ -7,7 +7,8 @@ import pytest
 
 JOB = """if True:
     import logging, os, sys
-    from shared.system.command_line import progress, run
+    from shared.system.command_line import run
+    from shared.system.progress import progress
     def main(_):
         print("begun", file=sys.stderr, flush=True)
         logging.getLogger().warning("a warning")

@@ -22,8 +22,9 @@ from tests.services import served
 from tests.toys import TOY_SPEC
 from trainer import export
 from trainer.cli import main
-from trainer.config import PRESETS, load_config
+from trainer.config import load_config
 from trainer.distributed.world import SINGLE_RANK
+from trainer.presets import PRESETS
 from trainer.training.step import build_step
 
 SIZES = "captcha_width=24", "captcha_height=16", "hidden_size=8", "batch_size=8", "steps=4", "save_checkpoint_steps=2"

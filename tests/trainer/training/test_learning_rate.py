@@ -6,7 +6,8 @@ import mindspore as ms
 import pytest
 
 from shared.dataset.rank_slice import RankSlice
-from trainer.config import PRESETS, load_config
+from trainer.config import load_config
+from trainer.presets import PRESETS
 from trainer.training.learning_rate import WarmupCosine, WarmupTenths, learning_rate
 
 

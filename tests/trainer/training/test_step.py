@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
 from tests.shared.recogniser import oracle
-from trainer.config import PRESETS, TrainerConfig, load_config
+from trainer.config import TrainerConfig, load_config
 from trainer.distributed.world import SINGLE_RANK
+from trainer.presets import PRESETS
 from trainer.training.step import TrainStep, build_step
 
 SPEC = DatasetSpec(width=24, height=16)

@@ -13,7 +13,7 @@ from datagen_server.service.server import DatasetServer
 from shared.client import connect
 from shared.dataset.rank_slice import Remainder
 from shared.errors import NotFound
-from shared.protocol.messages import SERVICE
+from shared.protocol.contract import SERVICE
 from shared.protocol.request import StreamRequest
 from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until
