@@ -18,8 +18,9 @@ HELP = (
 )
 CODE = """if True:
     import runpy, sys
+    del sys.argv[0]
     try:
-        runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)
+        runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
     finally:
         print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
 """
