@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TypeAlias
 
-from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
+from datagen_server.shards import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
 from shared.dataset.spec import DEFAULT_COUNTS
 from shared.protocol.codec import Codec
 from shared.system.command_line import CommandParser, positive

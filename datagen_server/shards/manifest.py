@@ -16,6 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+from datagen_server.shards import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
 from shared.dataset.canonical_json import canonical_json
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.dataset.spec_difference import spec_differences
@@ -26,8 +27,6 @@ from shared.system.open_files import check_handles
 
 MANIFEST_NAME = "manifest.json"
 SHARD_SUFFIX = ".lmdb"
-DEFAULT_CODEC = Codec.ZSTD
-DEFAULT_SHARD_SIZE = 8192
 MAX_SHARD_SIZE = 2**17
 MAX_SHARDS = 99_999
 "Of one split: five digits in a file's name."

@@ -26,7 +26,7 @@ from datagen_server.importing.decide import Choices
 from datagen_server.importing.import_pictures import ImportRequest, import_pictures
 from datagen_server.importing.labels import LabelRules
 from datagen_server.importing.sources.detection import Hints
-from datagen_server.shards.manifest import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
+from datagen_server.shards import DEFAULT_CODEC, DEFAULT_SHARD_SIZE
 from datagen_server.workers.executors import process_workers
 from datagen_server.workers.pool import WorkerPool
 from shared.dataset.fit import Fit

@@ -21,7 +21,8 @@ from rich.console import Console
 from rich.table import Table
 
 from datagen_server.rendering.fingerprint import fingerprint
-from datagen_server.shards.manifest import DEFAULT_CODEC, Plan
+from datagen_server.shards import DEFAULT_CODEC
+from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
 from datagen_server.shards.verify import verify
 from datagen_server.workers.executors import process_workers

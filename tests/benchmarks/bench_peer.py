@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from rich.console import Console
 from rich.table import Table
 
-from datagen_server.shards.manifest import DEFAULT_CODEC
+from datagen_server.shards import DEFAULT_CODEC
 from shared.protocol.codec import Codec
 from tests.benchmarks.sides import bare_socket, materialized, message_bytes_per_image, service, tfdata_service
 from tests.benchmarks.turns import in_turns, ratios, summary
