@@ -27,7 +27,7 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(TRAIN): requirements/train.txt | $(BIN)/python
-	@echo "installing requirements/train.txt into $(VENV): 0.6 GB to download, 1.8 GB on disk, once" >&2
+	@echo "installing requirements/train.txt into $(VENV): 3.1 GB on disk, once" >&2
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/train.txt
 	@touch $@
 
