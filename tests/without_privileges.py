@@ -15,11 +15,17 @@ _PREFIX = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 def run_without_privileges(module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """`python -m module arguments` by a user who may read and write only what the permissions say."""
-    prefix = _PREFIX if os.geteuid() == 0 else ()
-    if prefix and not shutil.which(prefix[0]):
-        pytest.skip("needs setpriv, where the tests run as root")
-    command = [*prefix, sys.executable, "-m", module, *arguments]
+    command = [*prefix(), sys.executable, "-m", module, *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+
+
+def prefix() -> tuple[str, ...]:
+    """What stands before a command that permissions shall hold for."""
+    if os.geteuid() != 0:
+        return ()
+    if not shutil.which(_PREFIX[0]):
+        pytest.skip("needs setpriv, where the tests run as root")
+    return _PREFIX
 
 
 @contextmanager
