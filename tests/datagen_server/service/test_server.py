@@ -124,4 +124,6 @@ def test_a_stalled_stream_that_a_drain_cuts_off_is_not_said_to_be_cancelled_by_i
         time.sleep(1)
     ends = [told for told in caplog.messages if " closed before step " in told]
     assert len(ends) == 1
-    assert ends[0].endswith("cut off as this server drained: its reader had stalled")
+    # Which of the two depends on whether gRPC has taken the last message by then.
+    cut_off = "cut off as this server drained: its reader had stalled"
+    assert ends[0].endswith((cut_off, "ended with UNAVAILABLE"))
