@@ -1,6 +1,6 @@
 """Characters as they come out of the fonts, before they are coloured and warped.
 
-What surprises: a glyph is drawn when it is first needed, and only so many are kept. Thousands of characters in several
+Note: a glyph is drawn when it is first needed, and only so many are kept. Thousands of characters in several
 fonts and sizes would fill a worker's memory; a few digits stay for good.
 """
 

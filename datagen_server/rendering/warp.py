@@ -6,7 +6,7 @@ The same arithmetic as the captcha library's calls of Pillow, pixel for pixel, i
   each convert forth and back. Only the conversion between rotation and resizing stays: it rounds, so it shows;
 - Pillow's core is called directly. For pictures as small as these, its Python layer costs as much as the arithmetic.
 
-What surprises: the core (`PIL._imaging`, `image.im`) is no public interface. The laws that compare with the library and
+Note: the core (`PIL._imaging`, `image.im`) is no public interface. The laws that compare with the library and
 the probe samples in every fingerprint, notice a Pillow that changes it.
 """
 

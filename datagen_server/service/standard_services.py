@@ -1,6 +1,6 @@
 """The services that gRPC itself defines: health, and reflection, from which tools learn the contract.
 
-What surprises: grpcio knows reflection as v1alpha only. Its messages are those of v1, byte for byte, so one handler
+Note: grpcio knows reflection as v1alpha only. Its messages are those of v1, byte for byte, so one handler
 answers to both names, and tools that know only one of them work.
 """
 

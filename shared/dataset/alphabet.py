@@ -1,6 +1,6 @@
 """Which characters a label may hold: any of Unicode, each one code point, in the order that gives them their classes.
 
-What surprises: a class is one code point, not one grapheme. Alphabets are in normal form NFC, so a letter with its
+Note: a class is one code point, not one grapheme. Alphabets are in normal form NFC, so a letter with its
 accent is one code point wherever Unicode has one; a sequence that does not compose (a flag, an x with a caron) is
 refused by name, because a label could not be cut into classes again.
 """

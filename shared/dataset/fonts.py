@@ -1,6 +1,6 @@
 """Fonts: what a spec holds of them, and where their files are found on this machine.
 
-What surprises: a path is no part of a spec. A spec holds a font's base name and the SHA-256 of its bytes, so that it
+Note: a path is no part of a spec. A spec holds a font's base name and the SHA-256 of its bytes, so that it
 means the same pixels everywhere; the files are named anew wherever something is rendered.
 """
 

@@ -1,6 +1,6 @@
 """The immutable description of a data set.
 
-What surprises: split sizes are no part of `DatasetSpec`. A sample is a function of (spec, split name, index) alone, so
+Note: split sizes are no part of `DatasetSpec`. A sample is a function of (spec, split name, index) alone, so
 a split can grow without changing a single one of its samples.
 
 `to_mapping` is a spec's identity: digests, manifests, checkpoints and messages are all made from it. Entries after the

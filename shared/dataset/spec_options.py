@@ -4,7 +4,7 @@
     --style FILE.yaml    in place of its styles
     --alphabet ...       in place of one of its values
 
-What surprises: `--font` has two uses that do not meet. Styles that name no font draw with all the given ones; styles
+Note: `--font` has two uses that do not meet. Styles that name no font draw with all the given ones; styles
 that name theirs, as a printed spec does, find them among the given ones.
 """
 

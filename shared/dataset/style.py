@@ -1,6 +1,6 @@
 """How a captcha is drawn: the captcha library's parameters under its own names, and what real captchas have beside.
 
-What surprises: a style's mapping holds only what differs from the library's defaults. So a parameter that is added
+Note: a style's mapping holds only what differs from the library's defaults. So a parameter that is added
 later leaves the identity of every data set as it was.
 """
 

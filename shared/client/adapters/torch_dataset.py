@@ -3,7 +3,7 @@
     dataset = CaptchaIterableDataset("127.0.0.1:50051", "train", global_batch_size=64)
     for batch in DataLoader(dataset, batch_size=None, num_workers=2): ...
 
-What surprises: DataLoader workers need no coordination. Worker w of W reads steps w, w+W, w+2W and so on, and these are
+Note: DataLoader workers need no coordination. Worker w of W reads steps w, w+W, w+2W and so on, and these are
 themselves a rank's slices of a global batch W times as large, so each worker has one ordinary stream, and DataLoader,
 which asks its workers in turn, gives the steps in their order. The service is spoken to in the workers only.
 """
