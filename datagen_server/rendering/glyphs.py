@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 from captcha.image import DEFAULT_FONTS
-from PIL import Image, ImageDraw, ImageFont
+from numpy.typing import NDArray
+from PIL import ImageFont
 
+from datagen_server.rendering.core import core_of, image_of
 from shared.dataset.fonts import FontFile, FontFiles, check_unchanged
 from shared.dataset.style import Style
 from shared.errors import UsageError
@@ -19,11 +22,9 @@ from shared.errors import UsageError
 # Raqm would do as well, but whether it is there depends on the system's FriBiDi.
 LAYOUT = ImageFont.Layout.BASIC
 FONT_PATH: str = DEFAULT_FONTS[0]
-_MARGIN = 4
-"Pixels around a glyph's box: antialiasing may leave it."
-_EMPTY = (0, 0, 0, 0)
+Ink = NDArray[np.uint8]
+"[rows, columns], 0..255, without empty rows and columns outside."
 _CACHE_BYTES = 32 << 20
-_Box = tuple[int, int, int, int]
 
 
 class Glyph(NamedTuple):
@@ -31,8 +32,8 @@ class Glyph(NamedTuple):
 
     size: tuple[int, int]
     "(width, height) of its box; the warped glyph fills it."
-    inks: tuple[tuple[Image.Image | None, ...], ...]
-    """Mode L, for each vertical offset, for each horizontal one. They differ where a glyph begins left of its box or
+    inks: tuple[tuple[Ink | None, ...], ...]
+    """For each vertical offset, for each horizontal one. They differ where a glyph begins left of its box or
     above it: a small offset cuts it off there. One row, or rows of one, where it makes no difference. None: no ink.
     """
 
@@ -75,32 +76,27 @@ def _checked_path(file: FontFile) -> str:
 
 def _draw_glyph(character: str, font: ImageFont.FreeTypeFont, style: Style) -> Glyph:
     # The library's box is that of the character at (1, 1); its corner stays at (0, 0).
-    left, top, right, bottom = (int(edge) for edge in font.getbbox(character))
-    width, height = right + 1, bottom + 1
-    sheet = Image.new("L", (right - left + 2 * _MARGIN, bottom - top + 2 * _MARGIN))
-    ImageDraw.Draw(sheet).text((_MARGIN - left, _MARGIN - top), character, font=font, fill=255)
-    (least_x, most_x), (least_y, most_y) = style.character_offset_dx, style.character_offset_dy
-    drawn: dict[_Box, Image.Image | None] = {}
-
-    def ink(dx: int, dy: int) -> Image.Image | None:
-        """What is right of -dx and below -dy."""
-        box = _ink_box(sheet, max(0, _MARGIN - left - dx), max(0, _MARGIN - top - dy))
-        if box not in drawn:
-            drawn[box] = sheet.crop(box) if box != _EMPTY else None
-        return drawn[box]
-
-    inner_left, inner_top, _, _ = _ink_box(sheet, 0, 0)
-    dxs = range(least_x, most_x + 1)
-    if inner_left >= _MARGIN - left - least_x:  # Nothing is cut off on the left.
-        dxs = range(least_x, least_x + 1)
-    dys = range(least_y, most_y + 1)
-    if inner_top >= _MARGIN - top - least_y:
-        dys = range(least_y, least_y + 1)
-    rows = tuple(tuple(ink(dx, dy) for dx in dxs) for dy in dys)
-    return Glyph((width, height), rows)
+    _, _, right, bottom = font.getbbox(character)
+    mask, (left, top) = font.getmask2(character, "L")
+    box = mask.getbbox()
+    rows: tuple[tuple[Ink | None, ...], ...] = ((None,),)
+    if box:
+        left, top, ink = left + box[0], top + box[1], np.array(image_of(mask.crop(box)))
+        dxs, dys = _offsets(style.character_offset_dx, left), _offsets(style.character_offset_dy, top)
+        rows = tuple(tuple(_cut(ink, -left - dx, -top - dy) for dx in dxs) for dy in dys)
+    return Glyph((int(right) + 1, int(bottom) + 1), rows)
 
 
-def _ink_box(sheet: Image.Image, left: int, top: int) -> _Box:
-    """The box around what has ink right of `left` and below `top`."""
-    box = sheet.crop((left, top, *sheet.size)).getbbox()
-    return (box[0] + left, box[1] + top, box[2] + left, box[3] + top) if box else _EMPTY
+def _offsets(span: tuple[int, int], start: int) -> range:
+    """Those between which it makes a difference: one when ink that starts there is inside the box with the least."""
+    least, most = span
+    return range(least, most + 1) if start + least < 0 else range(least, least + 1)
+
+
+def _cut(ink: Ink, left: int, top: int) -> Ink | None:
+    """What is right of `left` and below `top`, without its empty border."""
+    if left <= 0 and top <= 0:
+        return ink
+    part = np.ascontiguousarray(ink[max(top, 0) :, max(left, 0) :])
+    box = core_of(part, "L").getbbox() if part.size else None
+    return np.ascontiguousarray(part[box[1] : box[3], box[0] : box[2]]) if box else None

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from datagen_server.rendering.geometry import Color
 from shared.dataset.seeding import Draws
-
-Color = tuple[int, ...]
 
 
 class Dots:

@@ -19,8 +19,9 @@ from PIL import Image
 
 from datagen_server.rendering.background import draw_background
 from datagen_server.rendering.glyphs import load_glyphs
-from datagen_server.rendering.noise import Color, Dots, draw_curve, draw_line, smooth
-from datagen_server.rendering.warp import Shape, paste_glyph
+from datagen_server.rendering.geometry import Color, Shape
+from datagen_server.rendering.noise import Dots, draw_curve, draw_line
+from datagen_server.rendering.picture import Picture, quickest_picture
 from shared.dataset.fonts import FontFiles
 from shared.dataset.seeding import Draws
 from shared.dataset.style import Style
@@ -31,8 +32,12 @@ _SPACE = " "
 class Painter:
     """Paints captchas of one size in one style. Any number of threads may share it."""
 
-    def __init__(self, width: int, height: int, style: Style, font_files: FontFiles) -> None:
-        self._width, self._height, self._style = width, height, style
+    def __init__(
+        self, size: tuple[int, int], style: Style, font_files: FontFiles, picture: type[Picture] | None = None
+    ) -> None:
+        """size: (width, height). picture: how to draw; none: the quickest way that there is."""
+        self._width, self._height = width, height = size
+        self._style, self._picture = style, picture or quickest_picture()
         self._glyphs = load_glyphs(style, font_files)
         self._dots = Dots(width, height, style.noise_dots, style.noise_dots_width)
         self._lookup_table = list(style.lookup_table or ImageCaptcha.lookup_table)
@@ -43,18 +48,15 @@ class Painter:
         # The library draws the background's first colour before all else, and a given one not at all.
         background = style.bg_color or self._draw_background_color(draws)
         color = self._draw_color(draws)
-        image = self._write(text, background, color, draws)
+        picture = self._write(text, background, color, draws)
         dots = self._dots.draw(draws)
-        for _ in range(style.noise_curves):
-            draw_curve(image, color[:3], draws)
-        for _ in range(style.noise_lines):
-            draw_line(image, color[:3], style.noise_lines_width, draws)
-        margin = self._dots.margin
-        canvas = np.zeros((self._height + 2 * margin, self._width + 2 * margin, 3), np.uint16)
-        inner = canvas[margin:-margin, margin:-margin]
-        inner[:] = np.asarray(image)
-        canvas.reshape(-1, 3)[dots] = color[:3]
-        return smooth(inner)
+        if style.noise_curves or style.noise_lines:
+            image = picture.image
+            for _ in range(style.noise_curves):
+                draw_curve(image, color[:3], draws)
+            for _ in range(style.noise_lines):
+                draw_line(image, color[:3], style.noise_lines_width, draws)
+        return picture.finish(self._dots, dots, color)
 
     def _draw_background_color(self, draws: Draws) -> Color:
         return _random_color(draws, *self._style.bg_color_range)
@@ -67,10 +69,11 @@ class Painter:
         drawn = (*_random_color(draws, *style.fg_color_range), opacity)
         return (*style.fg_color, 255)[:4] if style.fg_color else drawn
 
-    def _write(self, text: str, background: Color, color: Color, draws: Draws) -> Image.Image:
+    def _write(self, text: str, background: Color, color: Color, draws: Draws) -> Picture:
         shapes = self._draw_shapes(text, draws)
         text_width = sum(shape.size[0] for shape in shapes)
-        image = self._ground(max(text_width, self._width), background, draws)
+        ground = self._ground(max(text_width, self._width), background, draws)
+        picture = self._picture(ground, self._lookup_table)
         colors = self._colors_of(shapes, color, draws)
         average = int(text_width / len(text))
         overlap = int(self._style.word_offset_dx * average)
@@ -78,9 +81,11 @@ class Painter:
         for shape, ink_color in zip(shapes, colors, strict=True):
             width, height = shape.size
             if shape.ink is not None:
-                paste_glyph(image, (left, int((self._height - height) / 2)), shape, ink_color, self._lookup_table)
+                picture.paste_glyph((left, int((self._height - height) / 2)), shape, ink_color)
             left += width - draws.randbelow(overlap + 1)
-        return image.resize((self._width, self._height)) if text_width > self._width else image
+        if text_width > self._width:
+            picture.narrow(self._width)
+        return picture
 
     def _ground(self, width: int, color: Color, draws: Draws) -> Image.Image:
         if self._style.background == "plain":

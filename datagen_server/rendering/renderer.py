@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.rendering.painter import Painter
+from datagen_server.rendering.picture import Picture
 from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.seeding import Draws, sample_key
 from shared.dataset.spec import DatasetSpec
@@ -23,12 +24,17 @@ RENDERER_VERSION = 1
 class CaptchaRenderer:
     """Renders the samples of one spec. Any number of threads may share it; making one costs milliseconds."""
 
-    def __init__(self, spec: DatasetSpec, font_files: FontFiles = NO_FONTS) -> None:
-        """font_files: those of the spec's fonts. Raises `UsageError` when one is missing or spoilt."""
+    def __init__(
+        self, spec: DatasetSpec, font_files: FontFiles = NO_FONTS, picture: type[Picture] | None = None
+    ) -> None:
+        """font_files: those of the spec's fonts. picture: how to draw; none: the quickest way that there is.
+
+        Raises `UsageError` when a font is missing or spoilt.
+        """
         if spec.is_imported:
             raise UsageError("the pictures of this data set were imported; they cannot be rendered")
         self._spec = spec
-        self._painters = [Painter(spec.width, spec.height, style, font_files) for style in spec.styles]
+        self._painters = [Painter((spec.width, spec.height), style, font_files, picture) for style in spec.styles]
         self._weights = list(accumulate(style.weight for style in spec.styles))
 
     def text(self, split: str, index: int) -> str:

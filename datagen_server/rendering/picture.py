@@ -1,0 +1,48 @@
+"""A picture while it is drawn, and the two ways to draw it: compiled, where Numba is installed, and with Pillow."""
+
+import platform
+from functools import cache
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from datagen_server.rendering.geometry import Color, Shape, Size
+from datagen_server.rendering.noise import Dots
+from datagen_server.rendering.pillow_picture import PillowPicture
+
+
+class Picture(Protocol):
+    """Every pixel is the same, whichever way it is drawn."""
+
+    def __init__(self, ground: Image.Image, lookup_table: list[int]) -> None:
+        """ground: mode RGB; it may be drawn upon. lookup_table: a glyph's strength for each of 256 luminances."""
+
+    @property
+    def image(self) -> Image.Image:
+        """Mode RGB, to draw upon with Pillow."""
+
+    def paste_glyph(self, place: Size, shape: Shape, color: Color) -> None:
+        """Pastes a glyph at (left, top), coloured and warped; `color`: red, green, blue, opacity."""
+
+    def narrow(self, width: int) -> None:
+        """Resizes to a smaller width."""
+
+    def finish(self, dots: Dots, places: NDArray[np.intp], color: Color) -> NDArray[np.uint8]:
+        """uint8 [height, width, 3], RGB: the picture with dots in `places`, smoothed. Nothing else may follow."""
+
+
+@cache
+def quickest_picture() -> type[Picture]:
+    """The compiled one where Numba is installed and this is x86-64; see `kernel` for what loading it costs.
+
+    Elsewhere a compiler may fuse the additions and multiplications of Pillow, and then they round otherwise.
+    """
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return PillowPicture
+    try:
+        from datagen_server.rendering.compiled_picture import CompiledPicture
+    except ImportError:
+        return PillowPicture
+    return CompiledPicture

@@ -1,0 +1,100 @@
+"""A picture in progress, drawn with Pillow's core and NumPy alone.
+
+The same arithmetic as the captcha library's calls of Pillow, pixel for pixel, in half the time or less:
+
+- colours stay premultiplied by their alpha (mode RGBa) from the ink to the warp, where `rotate`, `resize` and
+  `transform` each convert forth and back. Only the conversion between rotation and resizing stays: it rounds, so it
+  shows;
+- Pillow's core is called directly.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, _imaging
+from PIL.Image import Resampling, Transform
+
+from datagen_server.rendering.core import core_of
+from datagen_server.rendering.geometry import Color, Shape, Size, quad, rotation, visible_ink
+from datagen_server.rendering.noise import Dots, smooth
+
+_STRENGTHS = np.arange(256, dtype=np.uint16)
+
+
+class PillowPicture:
+    """See `Picture`."""
+
+    def __init__(self, ground: Image.Image, lookup_table: list[int]) -> None:
+        self.image = ground
+        self._lookup_table = lookup_table
+        self._color: Color | None = None
+
+    def paste_glyph(self, place: Size, shape: Shape, color: Color) -> None:
+        """See `Picture`."""
+        ink = visible_ink(shape, color[3])
+        if ink is None:
+            return
+        if color != self._color:
+            self._color, self._inks = color, _premultiplied(color)
+        glyph = _warp(shape, ink, color, self._inks)
+        # The mask is the brightened luminance of the colour, not its alpha.
+        mask = glyph.convert("L").point(self._lookup_table, "L")
+        (left, top), (width, height) = place, shape.size
+        self.image.im.paste(glyph, (left, top, left + width, top + height), mask)
+
+    def narrow(self, width: int) -> None:
+        """See `Picture`."""
+        self.image = self.image.resize((width, self.image.height))
+
+    def finish(self, dots: Dots, places: NDArray[np.intp], color: Color) -> NDArray[np.uint8]:
+        """See `Picture`."""
+        (width, height), margin = self.image.size, dots.margin
+        canvas = np.zeros((height + 2 * margin, width + 2 * margin, 3), np.uint16)
+        inner = canvas[margin:-margin, margin:-margin]
+        inner[:] = np.asarray(self.image)
+        canvas.reshape(-1, 3)[places] = color[:3]
+        return smooth(inner)
+
+
+def _premultiplied(color: Color) -> NDArray[np.uint32]:
+    """[256]: the pixel, mode RGBa, behind each strength of ink."""
+    pixels = np.empty((256, 4), np.uint16)
+    pixels[:, 3] = alpha = _div255(_STRENGTHS * np.uint16(color[3]))
+    pixels[:, :3] = _div255(alpha[:, None] * np.array(color[:3], np.uint16))
+    return pixels.astype(np.uint8).view(np.uint32)[:, 0]
+
+
+def _div255(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    values += np.uint16(128)
+    return (values + (values >> 8)) >> 8
+
+
+def _warp(shape: Shape, ink: NDArray[np.uint8], color: Color, inks: NDArray[np.uint32]) -> Any:
+    """The glyph as an RGBA core image of `shape.size`."""
+    size, stretched = shape.size, shape.stretched_size
+    glyph = _rotate(ink, shape.angle, color, inks)
+    unresized = glyph.size == stretched  # Then Pillow's resize is a copy, without a conversion that rounds.
+    if not unresized:
+        glyph = glyph.convert("RGBa").resize(stretched, Resampling.BICUBIC, (0, 0, *glyph.size))
+    warped = _imaging.fill(glyph.mode, size, 0)
+    warped.transform((0, 0, *size), glyph, Transform.QUAD, quad(shape), Resampling.NEAREST, 1)
+    return warped if unresized else warped.convert("RGBA")
+
+
+def _rotate(ink: NDArray[np.uint8], angle: float, color: Color, inks: NDArray[np.uint32]) -> Any:
+    """`Image.rotate(angle, BILINEAR, expand=True)` of the coloured ink: an RGBA core image."""
+    size = (ink.shape[1], ink.shape[0])
+    angle %= 360.0
+    if angle % 90 == 0:  # Pillow turns these without arithmetic.
+        glyph = _imaging.fill("RGBA", size, 0)
+        glyph.paste(color, (0, 0, *size), core_of(ink, "L"))
+        return glyph.transpose(_TURNS[int(angle)]) if angle else glyph
+    rotated_size, matrix = rotation(size, angle)
+    glyph = core_of(inks[ink], "RGBa")
+    rotated = _imaging.fill("RGBa", rotated_size, 0)
+    rotated.transform((0, 0, *rotated_size), glyph, Transform.AFFINE, matrix, Resampling.BILINEAR, 1)
+    return rotated.convert("RGBA")
+
+
+_TURNS = {90: Image.Transpose.ROTATE_90, 180: Image.Transpose.ROTATE_180, 270: Image.Transpose.ROTATE_270}
