@@ -17,6 +17,14 @@ def core_of(pixels: NDArray[Any], mode: str) -> Any:
     return _imaging.map_buffer(np.ascontiguousarray(pixels), (width, height), "raw", 0, (mode, 0, 1))
 
 
+def array_of(core: Any) -> NDArray[np.uint8]:
+    """[height, width]: a copy of a core image of mode L."""
+    width, height = core.size
+    pixels = np.empty((height, width), np.uint8)
+    core_of(pixels, "L").paste(core, (0, 0, width, height))
+    return pixels
+
+
 def image_of(core: Any) -> Image.Image:
     """The `Image` around a core."""
     return Image.Image()._new(core)

@@ -50,11 +50,11 @@ def quad(shape: Shape) -> tuple[float, ...]:
     (x0, y0), sw, se, ne = (x1, y1), (-x1, high - y2), (wide + x2, high + y2), (wide - x2, -y1)
     across, down = 1.0 / shape.size[0], 1.0 / shape.size[1]
     return (
-        x0,
+        float(x0),
         (ne[0] - x0) * across,
         (sw[0] - x0) * down,
         (se[0] - sw[0] - ne[0] + x0) * across * down,
-        y0,
+        float(y0),
         (ne[1] - y0) * across,
         (sw[1] - y0) * down,
         (se[1] - sw[1] - ne[1] + y0) * across * down,
@@ -69,8 +69,10 @@ def rotation(size: Size, angle: float) -> tuple[Size, tuple[float, ...]]:
     centre_x, centre_y = width / 2, height / 2
     move_x = cos * -centre_x + sin * -centre_y + 0.0 + centre_x
     move_y = minus_sin * -centre_x + cos * -centre_y + 0.0 + centre_y
-    xs = [cos * x + sin * y + move_x for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
-    ys = [minus_sin * x + cos * y + move_y for x, y in ((0, 0), (width, 0), (width, height), (0, height))]
+    # The corners, clockwise; Pillow adds products with 0 as well, which change no sum.
+    right_x, right_y, below_x, below_y = cos * width, minus_sin * width, sin * height, cos * height
+    xs = move_x, right_x + move_x, right_x + below_x + move_x, below_x + move_x
+    ys = move_y, right_y + move_y, right_y + below_y + move_y, below_y + move_y
     new_width = math.ceil(max(xs)) - math.floor(min(xs))
     new_height = math.ceil(max(ys)) - math.floor(min(ys))
     x, y = -(new_width - width) / 2.0, -(new_height - height) / 2.0

@@ -14,7 +14,7 @@ from captcha.image import DEFAULT_FONTS
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from datagen_server.rendering.core import core_of, image_of
+from datagen_server.rendering.core import array_of, core_of
 from shared.dataset.fonts import FontFile, FontFiles, check_unchanged
 from shared.dataset.style import Style
 from shared.errors import UsageError
@@ -76,15 +76,14 @@ def _checked_path(file: FontFile) -> str:
 
 def _draw_glyph(character: str, font: ImageFont.FreeTypeFont, style: Style) -> Glyph:
     # The library's box is that of the character at (1, 1); its corner stays at (0, 0).
-    _, _, right, bottom = font.getbbox(character)
     mask, (left, top) = font.getmask2(character, "L")
-    box = mask.getbbox()
+    size, box = (left + mask.size[0] + 1, top + mask.size[1] + 1), mask.getbbox()
     rows: tuple[tuple[Ink | None, ...], ...] = ((None,),)
     if box:
-        left, top, ink = left + box[0], top + box[1], np.array(image_of(mask.crop(box)))
+        left, top, ink = left + box[0], top + box[1], array_of(mask.crop(box))
         dxs, dys = _offsets(style.character_offset_dx, left), _offsets(style.character_offset_dy, top)
         rows = tuple(tuple(_cut(ink, -left - dx, -top - dy) for dx in dxs) for dy in dys)
-    return Glyph((int(right) + 1, int(bottom) + 1), rows)
+    return Glyph(size, rows)
 
 
 def _offsets(span: tuple[int, int], start: int) -> range:

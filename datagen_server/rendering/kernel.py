@@ -14,10 +14,14 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+Pixels = NDArray[np.uint32]
+"[height, width], each red, green, blue and alpha, from the lowest byte up, as Pillow has them."
 _Bytes = NDArray[np.uint8]
 _Ints = NDArray[np.int32]
 # Pillow scales the weights of a resampling filter so that integers do (Resample.c).
 _PRECISION_BITS = 32 - 8 - 2
+_THIRTEENTH = 5042
+"Of 65,536, rounded up: right for all sums of nine levels and more that the smoothing divides by 13."
 
 jit: Any = numba.njit(cache=True, nogil=True, error_model="numpy")
 inlined: Any = numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
@@ -25,190 +29,206 @@ inlined: Any = numba.njit(cache=True, nogil=True, error_model="numpy", inline="a
 
 @jit
 def paste_glyph(
-    canvas: _Bytes,
+    canvas: Pixels,
     ink: _Bytes,
-    color: _Ints,
+    color: tuple[int, ...],
     size: tuple[int, int],
-    matrix: NDArray[np.float64],
+    is_rotated: bool,
+    matrix: tuple[float, ...],
     stretched: tuple[int, int],
-    quad: NDArray[np.float64],
+    quad: tuple[float, ...],
     box: tuple[int, int, int, int],
     table: _Bytes,
 ) -> None:
-    """Pastes a glyph, coloured, rotated, resized and warped as `warp.paste_glyph` does, onto [height, width, 4].
+    """Pastes a glyph, coloured, rotated, resized and warped as `PillowPicture.paste_glyph` does.
 
-    ink: [rows, columns]. color: red, green, blue, opacity. size: (width, height) once rotated by the affine `matrix`;
-    an empty one: nothing to rotate. stretched: (width, height) before the warp by `quad` into `box`: left, top,
-    width, height.
+    ink: [rows, columns]. color: red, green, blue, opacity. size: (width, height) once rotated by the affine `matrix`,
+    if there is need to. stretched: (width, height) before the warp by `quad` into `box`: left, top,
+    width, height. table: the strength of each luminance.
     """
     unresized = size[0] == stretched[0] and size[1] == stretched[1]
-    if matrix.size:
+    if is_rotated:
         glyph = _rotated(ink, _premultiplied(color), size, matrix, not unresized)
     else:
         glyph = _columns(ink, _opaque(color) if unresized else _premultiplied(color))
-    # Pillow's order: the lines first, unless they get fewer by more than twice as many as the columns.
-    lost_columns, lost_rows = size[0] - stretched[0], size[1] - stretched[1]
-    rows_first = lost_rows > 0 and lost_rows > 2 * lost_columns
-    if rows_first:
-        glyph = _transposed(glyph)
-    source = size if not rows_first else (size[1], size[0])
-    target = stretched if not rows_first else (stretched[1], stretched[0])
-    glyph = _resampled(glyph, source[0], target[0])
-    firsts, counts, weights = _weights(source[1], target[1])
+    glyph = _stretched(glyph, stretched)
     left, top, width, height = box
+    x0, x1, x2, x3, y0, y1, y2, y3 = quad
+    last, red, green, blue, mask = np.uint32(0), 0, 0, 0, 0
     for y in range(max(0, -top), min(height, canvas.shape[0] - top)):
         for x in range(max(0, -left), min(width, canvas.shape[1] - left)):
             across, down = x + 0.5, y + 0.5
-            from_x = quad[0] + quad[1] * across + quad[2] * down + quad[3] * across * down
-            from_y = quad[4] + quad[5] * across + quad[6] * down + quad[7] * across * down
+            from_x = x0 + x1 * across + x2 * down + x3 * across * down
+            from_y = y0 + y1 * across + y2 * down + y3 * across * down
             if from_x < 0.0 or from_y < 0.0 or from_x >= stretched[0] or from_y >= stretched[1]:
                 continue
-            column, row = (int(from_y), int(from_x)) if rows_first else (int(from_x), int(from_y))
-            _blend(canvas[y + top, x + left], glyph[column], firsts[row], counts[row], weights[row], table)
-
-
-@inlined
-def _blend(pixel: _Bytes, column: _Bytes, first: int, count: int, weights: _Ints, table: _Bytes) -> None:
-    red = green = blue = alpha = np.int32(1 << (_PRECISION_BITS - 1))
-    for tap in range(count):
-        weight, place = weights[tap], 4 * (first + tap)
-        red = np.int32(red + weight * column[place])
-        green = np.int32(green + weight * column[place + 1])
-        blue = np.int32(blue + weight * column[place + 2])
-        alpha = np.int32(alpha + weight * column[place + 3])
-    a = _clip(alpha)
-    r, g, b = _divided(_clip(red), a), _divided(_clip(green), a), _divided(_clip(blue), a)
-    # The mask is the brightened luminance of the colour, not its alpha.
-    mask = np.int32(table[(r * 19595 + g * 38470 + b * 7471 + 0x8000) >> 16])
-    if mask:
-        pixel[0] = _div255(pixel[0] * (255 - mask) + r * mask)
-        pixel[1] = _div255(pixel[1] * (255 - mask) + g * mask)
-        pixel[2] = _div255(pixel[2] * (255 - mask) + b * mask)
+            pixel = glyph[int(from_y), int(from_x)]
+            if pixel == 0:
+                continue
+            if pixel != last:
+                last, alpha = pixel, pixel >> 24
+                red, green, blue = _divided(_level(pixel, 0), alpha), _divided(_level(pixel, 1), alpha), _divided(_level(pixel, 2), alpha)
+                # The mask is the brightened luminance of the colour, not its alpha.
+                mask = np.int64(table[(red * 19595 + green * 38470 + blue * 7471 + 0x8000) >> 16])
+            under = canvas[y + top, x + left]
+            canvas[y + top, x + left] = _packed(
+                _div255(_level(under, 0) * (255 - mask) + red * mask),
+                _div255(_level(under, 1) * (255 - mask) + green * mask),
+                _div255(_level(under, 2) * (255 - mask) + blue * mask),
+                0,
+            )
 
 
 @jit
-def narrowed(canvas: _Bytes, width: int) -> _Bytes:
-    """[height, width, 4]: the canvas resized as Pillow does, bicubic."""
-    height = canvas.shape[0]
-    firsts, counts, weights = _weights(canvas.shape[1], width)
-    out = np.zeros((height, width, 4), np.uint8)
-    for y in range(height):
-        line = canvas[y]
-        for x in range(width):
-            red = green = blue = np.int32(1 << (_PRECISION_BITS - 1))
-            for tap in range(counts[x]):
-                weight, place = weights[x, tap], firsts[x] + tap
-                red = np.int32(red + weight * line[place, 0])
-                green = np.int32(green + weight * line[place, 1])
-                blue = np.int32(blue + weight * line[place, 2])
-            out[y, x, 0], out[y, x, 1], out[y, x, 2] = _clip(red), _clip(green), _clip(blue)
-    return out
+def narrowed(canvas: Pixels, width: int) -> Pixels:
+    """The canvas resized to that width as Pillow does, bicubic."""
+    return _transposed(_resampled(_transposed(canvas), width))
 
 
 @jit
-def finished(canvas: _Bytes, dots: NDArray[np.intp], margin: int, color: _Ints) -> _Bytes:
+def finished(canvas: Pixels, dots: NDArray[np.intp], margin: int, color: tuple[int, ...]) -> _Bytes:
     """[height, width, 3]: the canvas under its dots, smoothed as `noise.smooth` does.
 
     dots: [n, m] pixel numbers, row by row, on a canvas with `margin` on all sides.
     """
-    height, width = canvas.shape[:2]
+    height, width = canvas.shape
+    ink = _packed(color[0], color[1], color[2], 0)
     for dot in dots:
         for number in dot:
             y, x = number // (width + 2 * margin) - margin, number % (width + 2 * margin) - margin
             if 0 <= y < height and 0 <= x < width:
-                canvas[y, x, 0], canvas[y, x, 1], canvas[y, x, 2] = color[0], color[1], color[2]
-    lines = np.empty((height, 3 * width), np.uint8)
-    for y in range(height):
-        for x in range(width):
-            for channel in range(3):
-                lines[y, 3 * x + channel] = canvas[y, x, channel]
-    out = lines.copy()
-    sums = np.empty(3 * width, np.uint16)
-    for y in range(1, height - 1):
-        above, line, below, smoothed = lines[y - 1], lines[y], lines[y + 1], out[y]
-        for place in range(3 * width):
-            sums[place] = np.uint16(above[place]) + np.uint16(line[place]) + np.uint16(below[place])
-        for place in range(3, 3 * width - 3):
-            total = np.uint16(sums[place - 3] + sums[place] + sums[place + 3] + np.uint16(4) * line[place] + 6)
-            smoothed[place] = np.uint16(total // np.uint16(13))
-    return out.reshape(height, width, 3)
+                canvas[y, x] = ink
+    return _colors(_smoothed(canvas)).reshape(height, width, 3)
+
+
+@jit
+def _smoothed(canvas: Pixels) -> Pixels:
+    out = canvas.copy()
+    before, after = canvas.view(np.uint8), out.view(np.uint8)
+    length = before.shape[1]
+    sums = np.empty(length, np.uint32)
+    for y in range(1, len(canvas) - 1):
+        above, line, below = before[y - 1], before[y], before[y + 1]
+        for place in range(length):
+            sums[place] = np.uint32(above[place]) + np.uint32(line[place]) + np.uint32(below[place])
+        left, middle, right, centre, smoothed = sums[:-8], sums[4:-4], sums[8:], line[4:-4], after[y, 4:-4]
+        for place in range(length - 8):
+            total = np.uint32(left[place] + middle[place] + right[place] + 4 * centre[place] + 6)
+            smoothed[place] = np.uint32(total * np.uint32(_THIRTEENTH)) >> np.uint32(16)
+    return out
+
+
+@jit
+def _colors(canvas: Pixels) -> _Bytes:
+    """[n]: red, green, blue of every pixel; four pixels are three words."""
+    pixels = canvas.reshape(canvas.size) & np.uint32(0xFFFFFF)
+    out = np.empty(3 * len(pixels), np.uint8)
+    whole = len(pixels) // 4
+    words = out[: 12 * whole].view(np.uint32)
+    for four in range(whole):
+        p0, p1, p2, p3 = pixels[4 * four], pixels[4 * four + 1], pixels[4 * four + 2], pixels[4 * four + 3]
+        words[3 * four] = p0 | p1 << 24
+        words[3 * four + 1] = p1 >> 8 | p2 << 16
+        words[3 * four + 2] = p2 >> 16 | p3 << 8
+    for number in range(4 * whole, len(pixels)):
+        for channel in range(3):
+            out[3 * number + channel] = pixels[number] >> (8 * channel)
+    return out
 
 
 @jit
 def _rotated(
-    ink: _Bytes, colors: _Bytes, size: tuple[int, int], matrix: NDArray[np.float64], rounded: bool
-) -> _Bytes:
-    """[width, height * 4], premultiplied. rounded: as after a conversion to plain colours and back."""
+    ink: _Bytes, colors: Pixels, size: tuple[int, int], matrix: tuple[float, ...], rounded: bool
+) -> Pixels:
+    """[width, height], premultiplied. rounded: as after a conversion to plain colours and back."""
     rows, columns = ink.shape
-    out = np.zeros((size[0], 4 * size[1]), np.uint8)
+    uniform = colors.copy()
+    if rounded:
+        for strength in range(256):
+            uniform[strength] = _rounded(colors[strength])
+    x0, x1, x2, y0, y1, y2 = matrix
+    out = np.zeros(size, np.uint32)
     for x in range(size[0]):
         for y in range(size[1]):
             across, down = x + 0.5, y + 0.5
-            from_x = matrix[0] * across + matrix[1] * down + matrix[2]
-            from_y = matrix[3] * across + matrix[4] * down + matrix[5]
+            from_x = x0 * across + x1 * down + x2
+            from_y = y0 * across + y1 * down + y2
             if from_x < 0.0 or from_x >= columns or from_y < 0.0 or from_y >= rows:
                 continue
             from_x, from_y = from_x - 0.5, from_y - 0.5
             left, top = math.floor(from_x), math.floor(from_y)
-            share_x, share_y = from_x - left, from_y - top
-            x0, x1 = max(left, 0), min(left + 1, columns - 1)
-            y0, y1 = max(top, 0), min(top + 1, rows - 1)
-            nw, ne, sw, se = ink[y0, x0], ink[y0, x1], ink[y1, x0], ink[y1, x1]
-            pixel = out[x, 4 * y : 4 * y + 4]
+            west, east = max(left, 0), min(left + 1, columns - 1)
+            north, south = max(top, 0), min(top + 1, rows - 1)
+            nw, ne, sw, se = ink[north, west], ink[north, east], ink[south, west], ink[south, east]
             if nw == ne and nw == sw and nw == se:
-                if nw:
-                    for channel in range(4):
-                        pixel[channel] = colors[nw, channel]
+                out[x, y] = uniform[nw]
             else:
-                for channel in range(4):
-                    c0, c1 = np.float64(colors[nw, channel]), np.float64(colors[sw, channel])
-                    above = c0 + (colors[ne, channel] - c0) * share_x
-                    below = c1 + (colors[se, channel] - c1) * share_x
-                    pixel[channel] = int(above + (below - above) * share_y)
-            alpha = np.int32(pixel[3])
-            if rounded and 0 < alpha < 255:
-                for channel in range(3):
-                    pixel[channel] = _div255(_divided(np.int32(pixel[channel]), alpha) * alpha)
+                pixel = _mean(colors[nw], colors[ne], colors[sw], colors[se], from_x - left, from_y - top)
+                out[x, y] = _rounded(pixel) if rounded else pixel
     return out
 
 
+@inlined
+def _mean(nw: int, ne: int, sw: int, se: int, share_x: float, share_y: float) -> Any:
+    pixel = np.uint32(0)
+    for channel in range(4):
+        c0, c1 = float(_level(nw, channel)), float(_level(sw, channel))
+        above = c0 + (_level(ne, channel) - c0) * share_x
+        below = c1 + (_level(se, channel) - c1) * share_x
+        pixel |= np.uint32(int(above + (below - above) * share_y) << (8 * channel))
+    return pixel
+
+
 @jit
-def _columns(ink: _Bytes, colors: _Bytes) -> _Bytes:
-    """[width, height * 4]: the colours of the ink, column by column."""
+def _columns(ink: _Bytes, colors: Pixels) -> Pixels:
+    """[width, height]: the colours of the ink, column by column."""
     rows, columns = ink.shape
-    out = np.empty((columns, 4 * rows), np.uint8)
+    out = np.empty((columns, rows), np.uint32)
     for x in range(columns):
         for y in range(rows):
-            out[x, 4 * y : 4 * y + 4] = colors[ink[y, x]]
+            out[x, y] = colors[ink[y, x]]
     return out
 
 
 @jit
-def _transposed(columns: _Bytes) -> _Bytes:
-    width, height = columns.shape[0], columns.shape[1] // 4
-    out = np.empty((height, 4 * width), np.uint8)
-    for y in range(height):
-        for x in range(width):
-            out[y, 4 * x : 4 * x + 4] = columns[x, 4 * y : 4 * y + 4]
+def _transposed(pixels: Pixels) -> Pixels:
+    height, width = pixels.shape
+    out = np.empty((width, height), np.uint32)
+    for x in range(width):
+        for y in range(height):
+            out[x, y] = pixels[y, x]
     return out
 
 
 @jit
-def _resampled(lines: _Bytes, source: int, target: int) -> _Bytes:
-    """[target, n] from [source, n]."""
-    if source == target:
-        return lines
-    firsts, counts, weights = _weights(source, target)
+def _stretched(columns: Pixels, size: tuple[int, int]) -> Pixels:
+    """[height, width] of that (width, height), bicubic, from [width, height]."""
+    lost_columns, lost_rows = columns.shape[0] - size[0], columns.shape[1] - size[1]
+    # Pillow's order: columns first, unless the rows get fewer by more than twice as many.
+    if lost_rows > 0 and lost_rows > 2 * lost_columns:
+        return _transposed(_resampled(_transposed(_resampled(_transposed(columns), size[1])), size[0]))
+    return _resampled(_transposed(_resampled(columns, size[0])), size[1])
+
+
+@jit
+def _resampled(pixels: Pixels, target: int) -> Pixels:
+    """[target, n] from [source, n], bicubic."""
+    if target == len(pixels):
+        return pixels
+    firsts, counts, weights = _weights(len(pixels), target)
+    lines = pixels.view(np.uint8)
     length = lines.shape[1]
-    out, sums = np.empty((target, length), np.uint8), np.empty(length, np.int32)
+    out, sums = np.empty((target, pixels.shape[1]), np.uint32), np.empty(length, np.int32)
+    levels = out.view(np.uint8)
     for number in range(target):
         sums[:] = 1 << (_PRECISION_BITS - 1)
         for tap in range(counts[number]):
             weight, line = weights[number, tap], lines[firsts[number] + tap]
             for place in range(length):
                 sums[place] += np.int32(weight * np.int32(line[place]))
+        level = levels[number]
         for place in range(length):
-            out[number, place] = _clip(sums[place])
+            level[place] = _clip(sums[place])
     return out
 
 
@@ -247,36 +267,57 @@ def _bicubic(x: float) -> float:
 
 
 @jit
-def _premultiplied(color: _Ints) -> _Bytes:
-    """[256, 4]: the colour behind each strength of ink."""
-    out = np.zeros((256, 4), np.uint8)
+def _premultiplied(color: tuple[int, ...]) -> Pixels:
+    """[256]: the colour behind each strength of ink."""
+    out = np.zeros(256, np.uint32)
     for strength in range(256):
         alpha = _div255(color[3] * strength)
-        for channel in range(3):
-            out[strength, channel] = _div255(color[channel] * alpha)
-        out[strength, 3] = alpha
+        out[strength] = _packed(_div255(color[0] * alpha), _div255(color[1] * alpha), _div255(color[2] * alpha), alpha)
     return out
 
 
 @jit
-def _opaque(color: _Ints) -> _Bytes:
-    """[256, 4]: the colour, wherever there is any ink."""
-    out = np.zeros((256, 4), np.uint8)
-    for strength in range(1, 256):
-        out[strength, 0], out[strength, 1], out[strength, 2], out[strength, 3] = color[0], color[1], color[2], 255
+def _opaque(color: tuple[int, ...]) -> Pixels:
+    """[256]: the colour, wherever there is any ink."""
+    out = np.full(256, _packed(color[0], color[1], color[2], 255), np.uint32)
+    out[0] = 0
     return out
 
 
 @inlined
+def _rounded(pixel: int) -> Any:
+    """As after a conversion from premultiplied to plain colours and back."""
+    alpha = pixel >> 24
+    if alpha in (0, 255):
+        return pixel if alpha else np.uint32(0)
+    return _packed(
+        _div255(_divided(_level(pixel, 0), alpha) * alpha),
+        _div255(_divided(_level(pixel, 1), alpha) * alpha),
+        _div255(_divided(_level(pixel, 2), alpha) * alpha),
+        alpha,
+    )
+
+
+@inlined
 def _divided(level: int, alpha: int) -> Any:
-    return level if alpha in (0, 255) else min(np.int32(255 * level) // np.int32(alpha), np.int32(255))
+    return level if alpha in (0, 255) else min(np.int64(np.uint32(255 * level) // np.uint32(alpha)), 255)
 
 
 @inlined
 def _div255(value: int) -> Any:
-    return np.int32(((value + 128) + ((value + 128) >> 8)) >> 8)
+    return ((value + 128) + ((value + 128) >> 8)) >> 8
+
+
+@inlined
+def _level(pixel: int, channel: int) -> Any:
+    return np.int64((pixel >> (8 * channel)) & 255)
+
+
+@inlined
+def _packed(red: int, green: int, blue: int, alpha: int) -> Any:
+    return np.uint32(red | green << 8 | blue << 16 | alpha << 24)
 
 
 @inlined
 def _clip(value: int) -> Any:
-    return np.int32(min(max(value >> _PRECISION_BITS, 0), 255))
+    return min(max(value >> _PRECISION_BITS, 0), 255)

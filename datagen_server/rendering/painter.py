@@ -15,7 +15,6 @@ in place of that one, a colour for each character once their shapes are drawn, l
 import numpy as np
 from captcha.image import ImageCaptcha
 from numpy.typing import NDArray
-from PIL import Image
 
 from datagen_server.rendering.background import draw_background
 from datagen_server.rendering.glyphs import load_glyphs
@@ -40,7 +39,7 @@ class Painter:
         self._style, self._picture = style, picture or quickest_picture()
         self._glyphs = load_glyphs(style, font_files)
         self._dots = Dots(width, height, style.noise_dots, style.noise_dots_width)
-        self._lookup_table = list(style.lookup_table or ImageCaptcha.lookup_table)
+        self._strengths = bytes(min(level, 255) for level in style.lookup_table or ImageCaptcha.lookup_table)
 
     def paint(self, text: str, draws: Draws) -> NDArray[np.uint8]:
         """uint8 [height, width, 3], RGB: `text` on its background behind noise."""
@@ -72,8 +71,9 @@ class Painter:
     def _write(self, text: str, background: Color, color: Color, draws: Draws) -> Picture:
         shapes = self._draw_shapes(text, draws)
         text_width = sum(shape.size[0] for shape in shapes)
-        ground = self._ground(max(text_width, self._width), background, draws)
-        picture = self._picture(ground, self._lookup_table)
+        picture = self._picture((max(text_width, self._width), self._height), background, self._strengths)
+        if self._style.background != "plain":
+            draw_background(picture.image, self._style.background, background, self._draw_background_color, draws)
         colors = self._colors_of(shapes, color, draws)
         average = int(text_width / len(text))
         overlap = int(self._style.word_offset_dx * average)
@@ -87,12 +87,6 @@ class Painter:
             picture.narrow(self._width)
         return picture
 
-    def _ground(self, width: int, color: Color, draws: Draws) -> Image.Image:
-        if self._style.background == "plain":
-            return Image.new("RGB", (width, self._height), color)
-        size = (width, self._height)
-        return draw_background(self._style.background, size, color, self._draw_background_color, draws)
-
     def _colors_of(self, shapes: list[Shape], color: Color, draws: Draws) -> list[Color]:
         if not self._style.character_colors:
             return [color] * len(shapes)
@@ -104,33 +98,32 @@ class Painter:
     def _draw_shapes(self, text: str, draws: Draws) -> list[Shape]:
         shapes, probability = [], self._style.word_space_probability
         for character in text:
-            if _fraction(draws) > probability:
+            if draws.fraction() > probability:
                 shapes.append(self._draw_shape(_SPACE, draws))
             shapes.append(self._draw_shape(character, draws))
         return shapes
 
     def _draw_shape(self, character: str, draws: Draws) -> Shape:
-        style, below = self._style, draws.randbelow
-        (width, height), rows = glyph = self._glyphs.glyph(character, below(self._glyphs.num_fonts))
+        style, below, fraction = self._style, draws.randbelow, draws.fraction
+        size, rows = self._glyphs.glyph(character, below(self._glyphs.num_fonts))
         (least_x, most_x), (least_y, most_y) = style.character_offset_dx, style.character_offset_dy
         dx, dy = below(most_x - least_x + 1), below(most_y - least_y + 1)
         row = rows[dy if len(rows) > 1 else 0]
         ink = row[dx if len(row) > 1 else 0]
         least, most = style.character_rotate
-        angle = least + _fraction(draws) * (most - least)
-        reach_x = _reach(width, style.character_warp_dx, draws)
-        reach_y = _reach(height, style.character_warp_dy, draws)
-        shifts = tuple(int(_fraction(draws) * 2 * reach - reach) for reach in (reach_x, reach_y, reach_x, reach_y))
-        return Shape(glyph.size, ink, angle, shifts)
+        angle = least + fraction() * (most - least)
+        (least_x, most_x), (least_y, most_y) = style.character_warp_dx, style.character_warp_dy
+        reach_x = size[0] * fraction() * (most_x - least_x) + least_x
+        reach_y = size[1] * fraction() * (most_y - least_y) + least_y
+        shifts = (
+            int(fraction() * 2 * reach_x - reach_x),
+            int(fraction() * 2 * reach_y - reach_y),
+            int(fraction() * 2 * reach_x - reach_x),
+            int(fraction() * 2 * reach_y - reach_y),
+        )
+        return Shape(size, ink, angle, shifts)
 
 
 def _random_color(draws: Draws, low: int, high: int) -> Color:
     return tuple(draws.randbelow(high - low + 1) + low for _ in range(3))
 
-
-def _reach(side: int, warp: tuple[float, float], draws: Draws) -> float:
-    return side * _fraction(draws) * (warp[1] - warp[0]) + warp[0]
-
-
-def _fraction(draws: Draws) -> float:
-    return draws.randbits(32) / 2**32

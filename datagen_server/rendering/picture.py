@@ -16,8 +16,8 @@ from datagen_server.rendering.pillow_picture import PillowPicture
 class Picture(Protocol):
     """Every pixel is the same, whichever way it is drawn."""
 
-    def __init__(self, ground: Image.Image, lookup_table: list[int]) -> None:
-        """ground: mode RGB; it may be drawn upon. lookup_table: a glyph's strength for each of 256 luminances."""
+    def __init__(self, size: Size, color: Color, strengths: bytes) -> None:
+        """size: (width, height), in one colour. strengths: how strongly a glyph covers, for each of 256 luminances."""
 
     @property
     def image(self) -> Image.Image:

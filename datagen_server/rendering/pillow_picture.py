@@ -19,15 +19,17 @@ from datagen_server.rendering.core import core_of
 from datagen_server.rendering.geometry import Color, Shape, Size, quad, rotation, visible_ink
 from datagen_server.rendering.noise import Dots, smooth
 
-_STRENGTHS = np.arange(256, dtype=np.uint16)
+_LEVELS = np.arange(256)
+# a * b / 255 as Pillow rounds it, for all a and b.
+_PRODUCTS = ((2 * np.outer(_LEVELS, _LEVELS) + 255) // 510).astype(np.uint8)
 
 
 class PillowPicture:
     """See `Picture`."""
 
-    def __init__(self, ground: Image.Image, lookup_table: list[int]) -> None:
-        self.image = ground
-        self._lookup_table = lookup_table
+    def __init__(self, size: Size, color: Color, strengths: bytes) -> None:
+        self.image = Image.new("RGB", size, color)
+        self._strengths = list(strengths)
         self._color: Color | None = None
 
     def paste_glyph(self, place: Size, shape: Shape, color: Color) -> None:
@@ -39,7 +41,7 @@ class PillowPicture:
             self._color, self._inks = color, _premultiplied(color)
         glyph = _warp(shape, ink, color, self._inks)
         # The mask is the brightened luminance of the colour, not its alpha.
-        mask = glyph.convert("L").point(self._lookup_table, "L")
+        mask = glyph.convert("L").point(self._strengths, "L")
         (left, top), (width, height) = place, shape.size
         self.image.im.paste(glyph, (left, top, left + width, top + height), mask)
 
@@ -59,15 +61,12 @@ class PillowPicture:
 
 def _premultiplied(color: Color) -> NDArray[np.uint32]:
     """[256]: the pixel, mode RGBa, behind each strength of ink."""
-    pixels = np.empty((256, 4), np.uint16)
-    pixels[:, 3] = alpha = _div255(_STRENGTHS * np.uint16(color[3]))
-    pixels[:, :3] = _div255(alpha[:, None] * np.array(color[:3], np.uint16))
-    return pixels.astype(np.uint8).view(np.uint32)[:, 0]
-
-
-def _div255(values: NDArray[np.uint16]) -> NDArray[np.uint16]:
-    values += np.uint16(128)
-    return (values + (values >> 8)) >> 8
+    alpha = _PRODUCTS[color[3]]
+    pixels = np.empty((256, 4), np.uint8)
+    for channel in range(3):
+        pixels[:, channel] = _PRODUCTS[color[channel]].take(alpha)
+    pixels[:, 3] = alpha
+    return pixels.view(np.uint32)[:, 0]
 
 
 def _warp(shape: Shape, ink: NDArray[np.uint8], color: Color, inks: NDArray[np.uint32]) -> Any:
@@ -91,7 +90,7 @@ def _rotate(ink: NDArray[np.uint8], angle: float, color: Color, inks: NDArray[np
         glyph.paste(color, (0, 0, *size), core_of(ink, "L"))
         return glyph.transpose(_TURNS[int(angle)]) if angle else glyph
     rotated_size, matrix = rotation(size, angle)
-    glyph = core_of(inks[ink], "RGBa")
+    glyph = core_of(inks.take(ink), "RGBa")
     rotated = _imaging.fill("RGBa", rotated_size, 0)
     rotated.transform((0, 0, *rotated_size), glyph, Transform.AFFINE, matrix, Resampling.BILINEAR, 1)
     return rotated.convert("RGBA")

@@ -59,6 +59,15 @@ class Draws:
         """An integer of `bits` bits, at most 53."""
         return int(self._random() * (1 << bits))
 
+    def below_each(self, bounds: Sequence[int]) -> list[int]:
+        """As many draws of `randbelow`."""
+        draw = self._random
+        return [int(draw() * bound) for bound in bounds]
+
+    def fraction(self) -> float:
+        """One of 2^32 numbers in [0, 1): 32 bits as the captcha library divides them."""
+        return int(self._random() * 4294967296) / 4294967296
+
     def choice(self, options: Sequence[_T]) -> _T:
         """One of `options`, each as likely as the others."""
         return options[int(self._random() * len(options))]
