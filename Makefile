@@ -107,7 +107,7 @@ lock: $(LOCKER)/bin/uv ## renew the locked requirements from pyproject.toml
 	  lock() { $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
 	  lock -o requirements/datagen.txt; \
 	  lock --extra train -c requirements/datagen.txt -o requirements/train.txt; \
-	  lock --extra train --extra tensorboard --extra dask --extra test -c requirements/train.txt -o requirements/test.txt; \
+	  lock --extra train --extra tensorboard --extra dask --extra compiled --extra test -c requirements/train.txt -o requirements/test.txt; \
 	  lock --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt; \
 	  $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from PIL import Image
 from PIL.Image import Resampling
 
-from datagen_server.rendering.geometry import Color
+from datagen_server.rendering.pictures.geometry import Color
 from shared.dataset.seeding import Draws
 
 _CELL = 16

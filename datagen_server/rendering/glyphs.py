@@ -14,7 +14,7 @@ from captcha.image import DEFAULT_FONTS
 from numpy.typing import NDArray
 from PIL import ImageFont
 
-from datagen_server.rendering.core import array_of, core_of
+from datagen_server.rendering.pictures.core import array_of, core_of
 from shared.dataset.fonts import FontFile, FontFiles, check_unchanged
 from shared.dataset.style import Style
 from shared.errors import UsageError

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from datagen_server.rendering.geometry import Color
+from datagen_server.rendering.pictures.geometry import Color
 from shared.dataset.seeding import Draws
 
-_STRIP = 1 << 15
+_STRIP = 1 << 16
 "How many numbers are smoothed at once: so many stay in a core's cache."
 
 

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from datagen_server.rendering.background import draw_background
 from datagen_server.rendering.glyphs import load_glyphs
-from datagen_server.rendering.geometry import Color, Shape
 from datagen_server.rendering.noise import Dots, draw_curve, draw_line
-from datagen_server.rendering.picture import Picture, quickest_picture
+from datagen_server.rendering.pictures.geometry import Color, Shape
+from datagen_server.rendering.pictures.picture import Picture, quickest_picture
 from shared.dataset.fonts import FontFiles
 from shared.dataset.seeding import Draws
 from shared.dataset.style import Style
@@ -112,9 +112,8 @@ class Painter:
         ink = row[dx if len(row) > 1 else 0]
         least, most = style.character_rotate
         angle = least + fraction() * (most - least)
-        (least_x, most_x), (least_y, most_y) = style.character_warp_dx, style.character_warp_dy
-        reach_x = size[0] * fraction() * (most_x - least_x) + least_x
-        reach_y = size[1] * fraction() * (most_y - least_y) + least_y
+        reach_x = _reach(size[0], style.character_warp_dx, draws)
+        reach_y = _reach(size[1], style.character_warp_dy, draws)
         shifts = (
             int(fraction() * 2 * reach_x - reach_x),
             int(fraction() * 2 * reach_y - reach_y),
@@ -127,3 +126,6 @@ class Painter:
 def _random_color(draws: Draws, low: int, high: int) -> Color:
     return tuple(draws.randbelow(high - low + 1) + low for _ in range(3))
 
+
+def _reach(side: int, warp: tuple[float, float], draws: Draws) -> float:
+    return side * draws.fraction() * (warp[1] - warp[0]) + warp[0]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.rendering.painter import Painter
-from datagen_server.rendering.picture import Picture
+from datagen_server.rendering.pictures.picture import Picture
 from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.seeding import Draws, sample_key
 from shared.dataset.spec import DatasetSpec

@@ -13,8 +13,7 @@ from PIL import Image, _imaging
 
 def core_of(pixels: NDArray[Any], mode: str) -> Any:
     """A core image of the array's memory: [height, width] of uint8 for L, else [height, width] of 4 bytes."""
-    height, width = pixels.shape
-    return _imaging.map_buffer(np.ascontiguousarray(pixels), (width, height), "raw", 0, (mode, 0, 1))
+    return _imaging.map_buffer(np.ascontiguousarray(pixels), pixels.shape[::-1], "raw", 0, (mode, 0, 1))
 
 
 def array_of(core: Any) -> NDArray[np.uint8]:

@@ -34,6 +34,11 @@ class Shape(NamedTuple):
         return width + abs(x1) + abs(x2), height + abs(y1) + abs(y2)
 
 
+def size_of(ink: NDArray[np.uint8]) -> Size:
+    """(width, height)."""
+    return ink.shape[1], ink.shape[0]
+
+
 def visible_ink(shape: Shape, opacity: int) -> NDArray[np.uint8] | None:
     """The ink, cut to what has a pixel at an opacity of 1..255."""
     ink = shape.ink
@@ -41,7 +46,9 @@ def visible_ink(shape: Shape, opacity: int) -> NDArray[np.uint8] | None:
         return ink
     seen = ink >= math.ceil(128 / opacity)  # From there on ink * opacity / 255 is not rounded to 0.
     rows, columns = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows.size else None
+    if not rows.size:
+        return None
+    return np.ascontiguousarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
 
 
 def quad(shape: Shape) -> tuple[float, ...]:

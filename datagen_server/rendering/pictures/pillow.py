@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, _imaging
 from PIL.Image import Resampling, Transform
 
-from datagen_server.rendering.core import core_of
-from datagen_server.rendering.geometry import Color, Shape, Size, quad, rotation, visible_ink
 from datagen_server.rendering.noise import Dots, smooth
-
-_LEVELS = np.arange(256)
-# a * b / 255 as Pillow rounds it, for all a and b.
-_PRODUCTS = ((2 * np.outer(_LEVELS, _LEVELS) + 255) // 510).astype(np.uint8)
+from datagen_server.rendering.pictures.core import core_of
+from datagen_server.rendering.pictures.geometry import Color, Shape, Size, quad, rotation, size_of, visible_ink
+from datagen_server.rendering.pictures.ink import InkColors
 
 
 class PillowPicture:
@@ -30,15 +27,13 @@ class PillowPicture:
     def __init__(self, size: Size, color: Color, strengths: bytes) -> None:
         self.image = Image.new("RGB", size, color)
         self._strengths = list(strengths)
-        self._color: Color | None = None
+        self._inks = InkColors()
 
     def paste_glyph(self, place: Size, shape: Shape, color: Color) -> None:
         """See `Picture`."""
         ink = visible_ink(shape, color[3])
         if ink is None:
             return
-        if color != self._color:
-            self._color, self._inks = color, _premultiplied(color)
         glyph = _warp(shape, ink, color, self._inks)
         # The mask is the brightened luminance of the colour, not its alpha.
         mask = glyph.convert("L").point(self._strengths, "L")
@@ -59,17 +54,7 @@ class PillowPicture:
         return smooth(inner)
 
 
-def _premultiplied(color: Color) -> NDArray[np.uint32]:
-    """[256]: the pixel, mode RGBa, behind each strength of ink."""
-    alpha = _PRODUCTS[color[3]]
-    pixels = np.empty((256, 4), np.uint8)
-    for channel in range(3):
-        pixels[:, channel] = _PRODUCTS[color[channel]].take(alpha)
-    pixels[:, 3] = alpha
-    return pixels.view(np.uint32)[:, 0]
-
-
-def _warp(shape: Shape, ink: NDArray[np.uint8], color: Color, inks: NDArray[np.uint32]) -> Any:
+def _warp(shape: Shape, ink: NDArray[np.uint8], color: Color, inks: InkColors) -> Any:
     """The glyph as an RGBA core image of `shape.size`."""
     size, stretched = shape.size, shape.stretched_size
     glyph = _rotate(ink, shape.angle, color, inks)
@@ -81,16 +66,16 @@ def _warp(shape: Shape, ink: NDArray[np.uint8], color: Color, inks: NDArray[np.u
     return warped if unresized else warped.convert("RGBA")
 
 
-def _rotate(ink: NDArray[np.uint8], angle: float, color: Color, inks: NDArray[np.uint32]) -> Any:
+def _rotate(ink: NDArray[np.uint8], angle: float, color: Color, inks: InkColors) -> Any:
     """`Image.rotate(angle, BILINEAR, expand=True)` of the coloured ink: an RGBA core image."""
-    size = (ink.shape[1], ink.shape[0])
+    size = size_of(ink)
     angle %= 360.0
     if angle % 90 == 0:  # Pillow turns these without arithmetic.
         glyph = _imaging.fill("RGBA", size, 0)
         glyph.paste(color, (0, 0, *size), core_of(ink, "L"))
         return glyph.transpose(_TURNS[int(angle)]) if angle else glyph
     rotated_size, matrix = rotation(size, angle)
-    glyph = core_of(inks.take(ink), "RGBa")
+    glyph = core_of(inks.premultiplied(color).take(ink), "RGBa")
     rotated = _imaging.fill("RGBa", rotated_size, 0)
     rotated.transform((0, 0, *rotated_size), glyph, Transform.AFFINE, matrix, Resampling.BILINEAR, 1)
     return rotated.convert("RGBA")

@@ -1,5 +1,6 @@
 """A picture while it is drawn, and the two ways to draw it: compiled, where Numba is installed, and with Pillow."""
 
+import logging
 import platform
 from functools import cache
 from typing import Protocol
@@ -8,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from datagen_server.rendering.geometry import Color, Shape, Size
 from datagen_server.rendering.noise import Dots
-from datagen_server.rendering.pillow_picture import PillowPicture
+from datagen_server.rendering.pictures.geometry import Color, Shape, Size
+from datagen_server.rendering.pictures.pillow import PillowPicture
+
+_logger = logging.getLogger(__name__)
 
 
 class Picture(Protocol):
@@ -35,14 +38,18 @@ class Picture(Protocol):
 
 @cache
 def quickest_picture() -> type[Picture]:
-    """The compiled one where Numba is installed and this is x86-64; see `kernel` for what loading it costs.
+    """The compiled one where Numba is installed and this is x86-64; see `compiled` for what loading it costs.
 
     Elsewhere a compiler may fuse the additions and multiplications of Pillow, and then they round otherwise.
     """
     if platform.machine() not in ("x86_64", "AMD64"):
         return PillowPicture
     try:
-        from datagen_server.rendering.compiled_picture import CompiledPicture
+        # Not above: it takes time and memory, and commands that draw nothing come here as well.
+        from datagen_server.rendering.pictures.compiled import CompiledPicture
     except ImportError:
+        return PillowPicture
+    except RuntimeError as error:  # Numba's, when no folder is writable: each process would compile for seconds.
+        _logger.warning("pictures are drawn with Pillow, at half the speed: %s; set NUMBA_CACHE_DIR to a folder", error)
         return PillowPicture
     return CompiledPicture

@@ -1,0 +1,1 @@
+"""A picture while it is drawn: glyph by glyph, compiled where Numba is installed, else with Pillow."""
