@@ -5,7 +5,7 @@ that is compiled from another file.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 import numpy as np
@@ -20,11 +20,9 @@ Bytes = NDArray[np.uint8]
 
 def jit(function: _Function) -> _Function:
     """Compiles at the first call. Raises `RuntimeError` when there is nowhere to keep the machine code."""
-    compiled: _Function = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return compiled
+    return cast(_Function, numba.njit(cache=True, nogil=True, error_model="numpy")(function))
 
 
 def inlined(function: _Function) -> _Function:
     """As `jit`, for small functions that others of the same file call."""
-    compiled: _Function = numba.njit(inline="always", nogil=True, error_model="numpy")(function)
-    return compiled
+    return cast(_Function, numba.njit(inline="always", nogil=True, error_model="numpy")(function))

@@ -42,7 +42,7 @@ def quickest_picture() -> type[Picture]:
 
     Elsewhere a compiler may fuse the additions and multiplications of Pillow, and then they round otherwise.
     """
-    if platform.machine() not in ("x86_64", "AMD64"):
+    if platform.machine() != "x86_64":
         return PillowPicture
     try:
         # Not above: it takes time and memory, and commands that draw nothing come here as well.

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.rendering.glyphs import FONT_PATH, load_glyphs
+from datagen_server.rendering.pictures.picture import Picture, quickest_picture
+from datagen_server.rendering.pictures.pillow import PillowPicture
 from datagen_server.rendering.renderer import CaptchaRenderer
 from shared.dataset.fonts import Font, FontFiles
 from shared.dataset.spec import DatasetSpec
@@ -26,11 +28,15 @@ ALPHABET = "0123456789abcdefgjlqyABCDEFGJQWÄÉß_|.%"
 
 
 def assert_equals_the_library(spec: DatasetSpec, fonts: FontFiles, num_samples: int) -> None:
-    ours, library = CaptchaRenderer(spec, fonts), StockRenderer(spec, fonts)
+    library = StockRenderer(spec, fonts)
+    pictures: set[type[Picture]] = {PillowPicture, quickest_picture()}
+    ours = [CaptchaRenderer(spec, fonts, picture) for picture in pictures]
     for index in range(num_samples):
-        (pixels, text), (expected, expected_text) = ours.render("train", index), library.render("train", index)
-        assert text == expected_text
-        assert np.array_equal(pixels, expected), f"sample {index} of {spec}"
+        expected, expected_text = library.render("train", index)
+        for renderer in ours:
+            pixels, text = renderer.render("train", index)
+            assert text == expected_text
+            assert np.array_equal(pixels, expected), f"sample {index} of {spec}"
 
 
 @st.composite
