@@ -17,9 +17,11 @@ from shared.client.failover import Failover
 from shared.client.retry import REPLICA_FAULTS, Retries, RetryPolicy
 from shared.client.service import Service
 from shared.client.stream_log import StreamLog
-from shared.errors import DataLoss, StreamingError, Unavailable, from_rpc_error, is_transient
+from shared.dataset.spec_difference import spec_differences
+from shared.errors import DataLoss, ForeignDataset, StreamingError, Unavailable, from_rpc_error, is_transient
+from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch_message import ReceivedBatch, read_batch
-from shared.protocol.messages import request_message
+from shared.protocol.messages import dataset_of, request_message
 from shared.protocol.request import StreamRequest
 
 
@@ -111,7 +113,17 @@ class RetryingStream:
         error = from_rpc_error(fault, service.target)
         if not is_transient(fault) and not isinstance(error, REPLICA_FAULTS):
             raise error from fault
-        return error
+        return self._explained(error, service) if isinstance(error, ForeignDataset) else error
+
+    def _explained(self, error: ForeignDataset, service: Service) -> ForeignDataset:
+        """Names what differs, where the replica says so and its spec is another: one font of two, for example."""
+        try:
+            answer = service.get_dataset(pb.GetDatasetRequest(), self._retry_policy.connect_timeout_s)
+            differences = spec_differences(dataset_of(answer).spec, self._request.dataset.spec)
+        except (grpc.RpcError, StreamingError):
+            return error
+        named = [f"{name}: {theirs} there, {ours} here" for name, theirs, ours in differences]
+        return ForeignDataset(f"{error}; {'; '.join(named)}", error.field) if named else error
 
     def _retry(self, error: StreamingError) -> None:
         """Waits, then lets the next replica be called; raises `error` after too many retries."""

@@ -3,6 +3,7 @@
 import signal
 import threading
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,6 +104,15 @@ def test_where_all_replicas_are_foreign_that_is_an_error_by_name() -> None:
         request = other.request("train")
         with pytest.raises(ForeignDataset, match=f"{foreign}: fingerprint must be ffffffffffffffff"):
             next(iter(RetryingStream(client._services * 4, request, RetryPolicy())))
+
+
+def test_a_foreign_replica_is_told_apart_by_its_spec() -> None:
+    other = ToySource()
+    other.dataset = replace(other.dataset, spec=replace(TOY_SPEC, seed=7), fingerprint="f" * 64)
+    with served(other) as foreign, connect(foreign) as client, served() as own, connect(own) as reader:
+        stream = RetryingStream(client._services, reader.request("train"), RetryPolicy())
+        with pytest.raises(ForeignDataset, match=f"would be others; seed: 7 there, {TOY_SPEC.seed} here"):
+            next(iter(stream))
 
 
 def test_what_one_replica_has_lost_another_may_have() -> None:
