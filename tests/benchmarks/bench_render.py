@@ -1,9 +1,10 @@
 """Rendering on one core: ours against the captcha library as it is, the same draws, in turns, in one run.
 
-    python -m tests.benchmarks.bench_render [--rounds N] [--samples N] [--style NAME ...]
+    python -m tests.benchmarks.bench_render [--rounds N] [--samples N] [--style NAME ...] [--pillow]
 
 The ratio is the median over the rounds of (the library's time / our time) in CPU seconds of this process, so that other
 work on the machine disturbs it little. The library draws from the same seeded stream, not from the system's slower one.
+With --pillow ours is what is drawn where Numba is not installed.
 """
 
 import argparse
@@ -18,6 +19,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from datagen_server.rendering.pictures.picture import Picture, quickest_picture
+from datagen_server.rendering.pictures.pillow import PillowPicture
 from datagen_server.rendering.renderer import CaptchaRenderer
 from shared.dataset.fonts import FontFiles
 from shared.dataset.spec import DatasetSpec
@@ -53,6 +56,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=15, help="default %(default)s")
     parser.add_argument("--samples", type=int, default=200, help="in each round; default %(default)s")
     parser.add_argument("--style", nargs="+", choices=cases, default=list(cases), help="default: all")
+    parser.add_argument("--pillow", action="store_true", help="draw ours with Pillow alone")
     options = parser.parse_args()
     table = Table("spec", "captcha library, images/s/core", "ours, images/s/core", "ratio")
     results = {}
@@ -61,7 +65,16 @@ def main() -> None:
         rates = (f"{result[key]:,}" for key in ("library_images_per_s_per_core", "images_per_s_per_core"))
         table.add_row(name, *rates, f"{result['ratio']:.2f}")
     Console().print(table)
-    print(json.dumps({"benchmark": "render", **results.get("default", {}), "specs": results}))
+    print(
+        json.dumps(
+            {
+                "benchmark": "render",
+                "picture": _picture(options).__name__,
+                **results.get("default", {}),
+                "specs": results,
+            }
+        )
+    )
 
 
 def _cases() -> Iterator[tuple[str, tuple[DatasetSpec, FontFiles]]]:
@@ -80,7 +93,7 @@ def _cases() -> Iterator[tuple[str, tuple[DatasetSpec, FontFiles]]]:
 
 
 def _compare(spec: DatasetSpec, files: FontFiles, options: argparse.Namespace) -> dict[str, Any]:
-    ours, library = CaptchaRenderer(spec, files).render, StockRenderer(spec, files).render
+    ours, library = CaptchaRenderer(spec, files, _picture(options)).render, StockRenderer(spec, files).render
     identical = all(np.array_equal(ours("train", i)[0], library("train", i)[0]) for i in range(options.samples))
     rounds = [(_seconds(ours, n, options), _seconds(library, n, options)) for n in range(options.rounds)]
     our_rate, library_rate = (options.samples / statistics.median(times) for times in zip(*rounds, strict=True))
@@ -92,6 +105,10 @@ def _compare(spec: DatasetSpec, files: FontFiles, options: argparse.Namespace) -
         "ratio_worst_round": round(min(theirs / mine for mine, theirs in rounds), 3),
         "pixels_identical": identical,
     }
+
+
+def _picture(options: argparse.Namespace) -> type[Picture]:
+    return PillowPicture if options.pillow else quickest_picture()
 
 
 def _seconds(render: Render, number: int, options: argparse.Namespace) -> float:
