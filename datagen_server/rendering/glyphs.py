@@ -25,6 +25,8 @@ FONT_PATH: str = DEFAULT_FONTS[0]
 Ink = NDArray[np.uint8]
 "[rows, columns], 0..255, without empty rows and columns outside."
 _CACHE_BYTES = 32 << 20
+_OVERHEAD_BYTES = 600
+"Of a glyph's objects."
 
 
 class Glyph(NamedTuple):
@@ -33,8 +35,9 @@ class Glyph(NamedTuple):
     size: tuple[int, int]
     "(width, height) of its box; the warped glyph fills it."
     inks: tuple[tuple[Ink | None, ...], ...]
-    """For each vertical offset, for each horizontal one. They differ where a glyph begins left of its box or
-    above it: a small offset cuts it off there. One row, or rows of one, where it makes no difference. None: no ink.
+    """For each vertical offset, for each horizontal one, from the least; the last one is that of all larger offsets.
+
+    They differ where a glyph begins left of its box or above it: a small offset cuts it off there. None: no ink.
     """
 
 
@@ -52,7 +55,7 @@ def load_glyphs(style: Style, font_files: FontFiles) -> Glyphs:
     """Raises `UsageError` when a font of the style cannot be used."""
     paths = [_checked_path(FontFile(font, font_files.find(font))) for font in style.fonts] or [FONT_PATH]
     fonts = [open_font(path, size) for path in paths for size in style.font_sizes]
-    glyph_bytes = sum(font.size**2 for font in fonts) / len(fonts)
+    glyph_bytes = _OVERHEAD_BYTES + sum(font.size**2 for font in fonts) / len(fonts)
 
     @lru_cache(maxsize=max(64, int(_CACHE_BYTES / glyph_bytes)))
     def glyph(character: str, number: int) -> Glyph:
@@ -87,9 +90,9 @@ def _draw_glyph(character: str, font: ImageFont.FreeTypeFont, style: Style) -> G
 
 
 def _offsets(span: tuple[int, int], start: int) -> range:
-    """Those between which it makes a difference: one when ink that starts there is inside the box with the least."""
+    """From the least offset to the first with which ink that starts there is inside the box."""
     least, most = span
-    return range(least, most + 1) if start + least < 0 else range(least, least + 1)
+    return range(least, max(least, min(most, -start)) + 1)
 
 
 def _cut(ink: Ink, left: int, top: int) -> Ink | None:

@@ -108,8 +108,8 @@ class Painter:
         size, rows = self._glyphs.glyph(character, below(self._glyphs.num_fonts))
         (least_x, most_x), (least_y, most_y) = style.character_offset_dx, style.character_offset_dy
         dx, dy = below(most_x - least_x + 1), below(most_y - least_y + 1)
-        row = rows[dy if len(rows) > 1 else 0]
-        ink = row[dx if len(row) > 1 else 0]
+        row = rows[min(dy, len(rows) - 1)]
+        ink = row[min(dx, len(row) - 1)]
         least, most = style.character_rotate
         angle = least + fraction() * (most - least)
         reach_x = _reach(size[0], style.character_warp_dx, draws)

@@ -172,6 +172,18 @@ def test_only_so_many_glyphs_are_kept() -> None:
     assert cached.cache_info().currsize == most
 
 
+def test_offsets_that_make_no_difference_share_their_ink() -> None:
+    files = FontFiles.read(latin_fonts())
+    style = Style(
+        fonts=tuple(file.font for file in files.files), character_offset_dx=(0, 100), character_offset_dy=(0, 100)
+    )
+    glyphs = load_glyphs(style, files)
+    for number in range(glyphs.num_fonts):
+        for character in ALPHABET:
+            inks = glyphs.glyph(character, number).inks
+            assert len(inks) * len(inks[0]) < 100
+
+
 def fonts_of(path: Path) -> RenderSpec:
     files = FontFiles.read([path])
     return RenderSpec.of(DatasetSpec(styles=(Style(fonts=(files.files[0].font,)),)), files)
