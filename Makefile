@@ -44,6 +44,8 @@ demo: $(TRAIN) ## train on a service of its own, evaluate on the test split, pri
 	@$(BIN)/python -m trainer.demo --out demo $(if $(QUICK),--quick)
 
 test: $(TEST) ## the tests that gate a change
+	@# Compiles the kernels, once, so that no test with a time limit waits for it.
+	@$(BIN)/python -m datagen_server inspect --split test --index 0 > /dev/null
 	$(BIN)/python -m pytest -m "not long and not compose"
 
 test-long: $(TEST) ## the tests that take minutes: kills, freezes, slow readers; they print figures

@@ -85,6 +85,13 @@ def test_draws_have_as_many_bits_as_asked_for(key: int, bits: int) -> None:
     assert all(0 <= draws.randbits(bits) < 2**bits for _ in range(20))
 
 
+@given(st.integers(0, 2**256 - 1), st.lists(st.integers(1, 2**53), max_size=20))
+def test_many_draws_at_once_are_the_draws_one_by_one(key: int, bounds: list[int]) -> None:
+    at_once, one_by_one = Draws(key), Draws(key)
+    assert at_once.below_each(bounds) == [one_by_one.randbelow(bound) for bound in bounds]
+    assert at_once.fraction() == one_by_one.randbits(32) / 2**32
+
+
 def test_every_value_is_as_likely_as_the_others() -> None:
     counts = Counter(Draws(sample_key(0, "train", index)).choice("0123456789") for index in range(20_000))
     # Chi-squared with 9 degrees of freedom passes 27.9 once in a thousand times; these draws never change.
