@@ -1,12 +1,12 @@
-"""The captcha library's picture, from a given stream of draws and in less than half the time: every pixel is the same.
+"""The captcha library's picture, from a given stream of draws, several times as fast: every pixel is the same.
 
 `Painter.paint` follows `captcha.image.ImageCaptcha.generate_image` step for step and draw for draw, with the parameters
 of a style. Written anew because the library draws from a process-wide `secrets`; quicker because
 
 - a glyph is drawn once for each font and size, and not for every picture;
 - a space is an empty picture: it has a size and takes its draws, but there is nothing to rotate, warp or paste;
-- warping skips what does not change a pixel (see `warp`);
-- noise dots and smoothing are integer arithmetic in NumPy.
+- a glyph is rotated, stretched and warped by compiled kernels or, without Numba, by Pillow's core (see `pictures`);
+- noise dots and smoothing are integer arithmetic.
 
 What a style has and the library has not takes its draws only where it is asked for: background colours beyond the first
 in place of that one, a colour for each character once their shapes are drawn, lines after the curves.

@@ -24,12 +24,8 @@ def rotated(ink: Bytes, colors: Pixels, size: tuple[int, int], matrix: tuple[flo
     colors: [256], premultiplied, for each strength of ink. is_rounded: as after a conversion to plain colours and back.
     """
     rows, columns = ink.shape
-    uniform = colors.copy()
-    if is_rounded:
-        for strength in range(256):
-            uniform[strength] = _rounded(colors[strength])
     x0, x1, x2, y0, y1, y2 = matrix
-    out = np.zeros(size, np.uint32)
+    out, last, uniform = np.zeros(size, np.uint32), np.uint8(0), np.uint32(0)
     for x in range(size[0]):
         for y in range(size[1]):
             across, down = x + 0.5, y + 0.5
@@ -43,7 +39,11 @@ def rotated(ink: Bytes, colors: Pixels, size: tuple[int, int], matrix: tuple[flo
             north, south = max(top, 0), min(top + 1, rows - 1)
             nw, ne, sw, se = ink[north, west], ink[north, east], ink[south, west], ink[south, east]
             if nw == ne and nw == sw and nw == se:
-                out[x, y] = uniform[nw]
+                if nw == 0:
+                    continue
+                if nw != last:
+                    last, uniform = nw, _rounded(colors[nw]) if is_rounded else colors[nw]
+                out[x, y] = uniform
             else:
                 pixel = _mean(colors[nw], colors[ne], colors[sw], colors[se], from_x - left, from_y - top)
                 out[x, y] = _rounded(pixel) if is_rounded else pixel
