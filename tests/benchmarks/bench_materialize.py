@@ -3,9 +3,10 @@
     python -m tests.benchmarks.bench_materialize [--samples N] [--workers N] [--codec raw|zstd|png]
 
 Rendering alone is one process that throws its pictures away, before and after, in the same run. `share of cores` is the
-wall clock's answer and needs a quiet machine; `share of CPU` compares CPU seconds and holds on a busy one too; `share
-of renderers` is the part of what as many such processes render when they run at once, for cores that share a cache and
-a clock are slower together than one alone. At the end `verify` reads everything back.
+wall clock's answer and needs a quiet machine; `share of CPU` compares CPU seconds and holds on a busy one too, as do
+`images per CPU s`, which times the cores is what a quiet machine makes. `share of renderers` is the part of what as
+many such processes render when they run at once, for cores that share a cache and a clock are slower together than one
+alone. At the end `verify` reads everything back.
 """
 
 import argparse
@@ -58,6 +59,7 @@ def main() -> None:
         "samples": options.samples,
         "workers": options.workers,
         "images_per_s": round(options.samples / wall_s),
+        "images_per_cpu_s": round(options.samples / cpu_s),
         "render_images_per_s_per_core": round(1 / alone_wall_s),
         "render_images_per_s_all_at_once": round(together),
         "share_of_cores": round(options.samples / wall_s * alone_wall_s / options.workers, 3),
