@@ -5,14 +5,15 @@ systems, archives, workers or machines.
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.picture_chunk import content_of
 from datagen_server.importing.reasons import Reason
-from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.shares import DEFAULT_SHARE, TEST, TRAIN, VALID, Shares
 from datagen_server.importing.sources.file_tree import printable
 from shared.dataset.fit import Fit
@@ -23,7 +24,10 @@ from shared.images.fit import fit_picture
 MIN_SIDE, MAX_SIDE = 16, 1024
 _ROUNDED_TO = 4
 _PROBES = ((37, 23), (200, 120), (61, 170))
-_OF_PICTURES = "FROM samples JOIN entries ON entry = id JOIN pictures USING (file)"
+_REASONS_SHOWN = 3
+
+Samples = Mapping[str, NDArray[np.int64]]
+"The entries that are taken, by split: sample 7 of a split is the entry at place 7."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,39 +48,39 @@ class Decided:
     """What came of it."""
 
     dataset: Dataset
+    samples: Samples
     notes: tuple[str, ...]
     "What a person should know of how it was decided."
 
 
-def decide(scratch: Scratch, choices: Choices) -> Decided:
-    """Fills `samples` and the reasons in `entries`; raises `UsageError` when no sample is left."""
-    _look_up_pictures(scratch)
-    notes = _settle_splits(scratch, choices)
-    _skip_contradictions(scratch)
-    _skip_duplicates(scratch)
-    _number_samples(scratch)
-    counts = dict(scratch.execute("SELECT split, count(*) FROM samples GROUP BY split").fetchall())
-    if not counts:
-        raise UsageError(f"no picture is left to import: {_why_none(scratch)}")
-    notes += [f"split {name} has no picture left" for name in _vanished(scratch, counts)]
-    spec, note = _spec_of(scratch, choices)
-    fingerprint = fingerprint_of(scratch, spec)
-    scratch.commit()
-    return Decided(Dataset(spec=spec, counts=counts, fingerprint=fingerprint), (*notes, note))
+def decide(table: EntryTable, choices: Choices) -> Decided:
+    """Says in `table` what is skipped and why; raises `UsageError` when no sample is left."""
+    notes = _settle_splits(table, choices)
+    _skip_contradictions_and_duplicates(table)
+    samples = _number_samples(table)
+    if not samples:
+        raise UsageError(f"no picture is left to import: {_why_none(table)}")
+    notes += [f"split {name} has no picture left" for name in _vanished(table, samples)]
+    spec, note = _spec_of(table, samples, choices)
+    dataset = Dataset(
+        spec=spec,
+        counts={split: len(entries) for split, entries in samples.items()},
+        fingerprint=fingerprint_of(table, samples, spec),
+    )
+    return Decided(dataset, samples, (*notes, note))
 
 
-def fingerprint_of(scratch: Scratch, spec: DatasetSpec) -> str:
+def fingerprint_of(table: EntryTable, samples: Samples, spec: DatasetSpec) -> str:
     """64 hex digits that depend on the spec, on pixels and labels, and on how this machine resizes, if it does."""
     digest = hashlib.sha256(spec.canonical())
     size = spec.width, spec.height
-    others = f"SELECT count(*) {_OF_PICTURES} WHERE width <> ? OR height <> ?"
-    if spec.fit is not None and scratch.execute(others, size).fetchone()[0]:
+    if spec.fit is not None and not _all_have(table, samples, size):
         digest.update(resizing_of(spec.fit, size))
-    rows = scratch.execute(
-        "SELECT s.split, content, label FROM samples s JOIN entries ON entry = id ORDER BY 1, number"
-    )
-    for split, content, label in rows:
-        digest.update(f"\n{split} {content.hex()} {label}".encode())
+    for split, entries in samples.items():
+        contents = table.pictures["content"][entries].tobytes()
+        for number, entry in enumerate(entries.tolist()):
+            content = contents[16 * number : 16 * number + 16]
+            digest.update(f"\n{split} {content.hex()} {table.labels[entry]}".encode())
     return digest.hexdigest()
 
 
@@ -90,91 +94,99 @@ def resizing_of(fit: Fit, size: tuple[int, int]) -> bytes:
     return digest.digest()
 
 
-def _look_up_pictures(scratch: Scratch) -> None:
-    scratch.execute(
-        """UPDATE entries SET content = p.content, reason = nullif(p.problem, ''), detail = p.detail
-           FROM pictures p WHERE entries.file = p.file AND entries.reason IS NULL"""
-    )
-    scratch.execute("CREATE INDEX IF NOT EXISTS by_content ON entries (content)")
-
-
-def _settle_splits(scratch: Scratch, choices: Choices) -> list[str]:
+def _settle_splits(table: EntryTable, choices: Choices) -> list[str]:
     """Gives every entry its split, from its source or by its pixels."""
-    named = {name for (name,) in scratch.execute("SELECT DISTINCT split FROM entries WHERE split IS NOT NULL")}
+    named = {split for split in table.splits if split is not None}
     asked = {VALID: choices.valid_share, TEST: choices.test_share}
     if not named:
         defaults = {name: DEFAULT_SHARE if share is None else share for name, share in asked.items()}
-        _apply_shares(scratch, Shares(valid=defaults[VALID], test=defaults[TEST]), "split IS NULL")
+        _apply_shares(table, Shares(valid=defaults[VALID], test=defaults[TEST]), None)
         return [f"splits by the pixels of each picture: {defaults[TEST]:.0%} test, {defaults[VALID]:.0%} valid"]
     for name in named & {name for name, share in asked.items() if share}:
         raise UsageError(f"--{name}-share makes a split {name}, and the sources have one already; leave it out")
-    scratch.execute(
-        "UPDATE entries SET reason = ?, detail = ? WHERE split IS NULL AND reason IS NULL",
-        (Reason.NO_SPLIT.value, "it belongs to no split, and others do; name it with --split NAME=SOURCE"),
-    )
+    for entry in table.left():
+        if table.splits[entry] is None:
+            detail = "it belongs to no split, and others do; name it with --split NAME=SOURCE"
+            table.skip(entry, Reason.NO_SPLIT, detail)
     if any(asked.values()):
-        shares = Shares(valid=asked[VALID] or 0, test=asked[TEST] or 0)
-        _apply_shares(scratch, shares, f"split = '{TRAIN}'")
+        _apply_shares(table, Shares(valid=asked[VALID] or 0, test=asked[TEST] or 0), TRAIN)
     return [f"splits as the sources name them: {', '.join(sorted(named))}"]
 
 
-def _apply_shares(scratch: Scratch, shares: Shares, where: str) -> None:
-    scratch.database.create_function("share", 1, shares.split_of, deterministic=True)
-    scratch.execute(f"UPDATE entries SET split = share(content) WHERE reason IS NULL AND {where}")  # noqa: S608
+def _apply_shares(table: EntryTable, shares: Shares, split: str | None) -> None:
+    """Divides the entries of `split` by their pixels."""
+    contents = table.pictures["content"].tobytes()
+    for entry in table.left():
+        if table.splits[entry] == split:
+            table.splits[entry] = shares.split_of(contents[16 * entry : 16 * entry + 16])
 
 
-def _skip_contradictions(scratch: Scratch) -> None:
-    """Equal pictures with different labels: one of them is wrong, and nobody can say which."""
-    scratch.execute(
-        """UPDATE entries SET reason = ?, detail = 'an equal picture has another label'
-           WHERE reason IS NULL AND content IN (
-               SELECT content FROM entries WHERE reason IS NULL GROUP BY content HAVING count(DISTINCT label) > 1)""",
-        (Reason.CONTRADICTION.value,),
-    )
+def _skip_contradictions_and_duplicates(table: EntryTable) -> None:
+    """Of equal pictures with one label, the first by name is kept in each split; of those with several, none.
+
+    One of several labels is wrong, and nobody can say which.
+    """
+    for group in _equal_pictures(table):
+        if len({table.labels[entry] for entry in group}) > 1:
+            for entry in group:
+                table.skip(entry, Reason.CONTRADICTION, "an equal picture has another label")
+            continue
+        kept = set[str | None]()
+        for entry in sorted(group, key=table.order_of):
+            if table.splits[entry] in kept:
+                table.skip(entry, Reason.DUPLICATE, "an equal picture is in the same split")
+            kept.add(table.splits[entry])
 
 
-def _skip_duplicates(scratch: Scratch) -> None:
-    """Of equal pictures with one label in one split the first by name is kept."""
-    scratch.execute(
-        """UPDATE entries SET reason = ?, detail = 'an equal picture is in the same split' WHERE id IN (
-           SELECT id FROM (
-               SELECT id, row_number() OVER (PARTITION BY content, split ORDER BY name, source, id) AS place
-               FROM entries WHERE reason IS NULL) WHERE place > 1)""",
-        (Reason.DUPLICATE.value,),
-    )
+def _equal_pictures(table: EntryTable) -> Iterator[list[int]]:
+    """The entries of each picture that comes more than once."""
+    left = np.fromiter(table.left(), np.int64)
+    contents = table.pictures["content"][left]
+    order = np.argsort(contents, kind="stable")
+    is_first = np.ones(len(left) + 1, np.bool_)
+    is_first[1:-1] = contents[order[1:]] != contents[order[:-1]]
+    starts = np.flatnonzero(is_first)
+    for number in np.flatnonzero(np.diff(starts) > 1):
+        yield left[order[starts[number] : starts[number + 1]]].tolist()
 
 
-def _number_samples(scratch: Scratch) -> None:
+def _number_samples(table: EntryTable) -> Samples:
     """In the order of their pixels' digests: like a shuffle, and the same everywhere."""
-    scratch.execute(
-        """INSERT INTO samples SELECT split, row_number() OVER (PARTITION BY split ORDER BY content) - 1, id
-           FROM entries WHERE reason IS NULL"""
+    by_split: dict[str, list[int]] = {}
+    for entry in table.left():
+        by_split.setdefault(str(table.splits[entry]), []).append(entry)
+    samples = {}
+    for split, entries in sorted(by_split.items()):
+        numbers = np.array(entries)
+        samples[split] = numbers[np.argsort(table.pictures["content"][numbers])]
+    return samples
+
+
+def _why_none(table: EntryTable) -> str:
+    entries: dict[Reason, list[int]] = {}
+    for entry, reason in enumerate(table.reasons):
+        if reason is not None:
+            entries.setdefault(reason, []).append(entry)
+    most = sorted(entries.items(), key=lambda item: (-len(item[1]), item[0].value))[:_REASONS_SHOWN]
+    shown = (
+        f"{len(numbers):,} {reason.text} ({printable(min(table.names[entry] for entry in numbers))})"
+        for reason, numbers in most
     )
+    return ", ".join(shown) or "the sources list none"
 
 
-def _why_none(scratch: Scratch) -> str:
-    rows = scratch.execute("SELECT reason, count(*), min(name) FROM entries GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT 3")
-    reasons = [f"{count:,} {Reason(reason).text} ({printable(name)})" for reason, count, name in rows]
-    return ", ".join(reasons) or "the sources list none"
+def _vanished(table: EntryTable, samples: Samples) -> list[str]:
+    return sorted({split for split in table.splits if split is not None} - samples.keys())
 
 
-def _vanished(scratch: Scratch, counts: dict[str, int]) -> Iterator[str]:
-    for (name,) in scratch.execute("SELECT DISTINCT split FROM entries WHERE split IS NOT NULL ORDER BY 1"):
-        if name not in counts:
-            yield name
-
-
-def _spec_of(scratch: Scratch, choices: Choices) -> tuple[DatasetSpec, str]:
-    labels = scratch.execute("SELECT DISTINCT label FROM samples JOIN entries ON entry = id")
-    occurring, lengths = set[str](), set[int]()
-    for (label,) in labels:
-        occurring.update(label)
-        lengths.add(len(label))
-    (width, height), note = _size_of(scratch, choices)
+def _spec_of(table: EntryTable, samples: Samples, choices: Choices) -> tuple[DatasetSpec, str]:
+    labels = {table.labels[entry] for entries in samples.values() for entry in entries.tolist()}
+    lengths = {len(label) for label in labels}
+    (width, height), note = _size_of(table, samples, choices)
     spec = DatasetSpec(
         width=width,
         height=height,
-        alphabet=choices.alphabet or "".join(sorted(occurring)),
+        alphabet=choices.alphabet or "".join(sorted(set[str]().union(*labels))),
         min_length=min(lengths),
         max_length=max(lengths),
         styles=(),
@@ -183,18 +195,19 @@ def _spec_of(scratch: Scratch, choices: Choices) -> tuple[DatasetSpec, str]:
     return spec, note
 
 
-def _size_of(scratch: Scratch, choices: Choices) -> tuple[tuple[int, int], str]:
+def _size_of(table: EntryTable, samples: Samples, choices: Choices) -> tuple[tuple[int, int], str]:
     """The size of the set, and how it came about."""
     if choices.size is not None:
         return choices.size, "size {}x{} as asked for".format(*choices.size)
-    (count,) = scratch.execute("SELECT count(*) FROM samples").fetchone()
-    sides = []
-    for side in ("width", "height"):
-        ordered = f"SELECT {side} {_OF_PICTURES} ORDER BY {side} LIMIT 1 OFFSET ?"
-        sides.append(scratch.execute(ordered, (count // 2,)).fetchone()[0])
-    others = f"SELECT count(*) {_OF_PICTURES} WHERE width <> ? OR height <> ?"
-    is_only_size = not scratch.execute(others, tuple(sides)).fetchone()[0]
-    if is_only_size and all(MIN_SIDE <= side <= MAX_SIDE for side in sides):
+    pictures = table.pictures[np.concatenate(list(samples.values()))]
+    sides = [int(np.sort(pictures[side])[len(pictures) // 2]) for side in ("width", "height")]
+    if all(MIN_SIDE <= side <= MAX_SIDE for side in sides) and _all_have(table, samples, (sides[0], sides[1])):
         return (sides[0], sides[1]), "size {}x{}, which all pictures have".format(*sides)
     width, height = (min(MAX_SIDE, max(MIN_SIDE, round(side / _ROUNDED_TO) * _ROUNDED_TO)) for side in sides)
     return (width, height), "size {}x{} from the median {}x{}; --size chooses another".format(width, height, *sides)
+
+
+def _all_have(table: EntryTable, samples: Samples, size: tuple[int, int]) -> bool:
+    """Whether no picture that is taken has another size."""
+    pictures = (table.pictures[entries] for entries in samples.values())
+    return all(((rows["width"] == size[0]) & (rows["height"] == size[1])).all() for rows in pictures)

@@ -18,7 +18,7 @@ from datagen_server.importing.report import REPORT_NAME, ImportReport, report_of
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.survey import SplitSource, list_entries, look_at_pictures
-from datagen_server.importing.write_samples import open_records
+from datagen_server.importing.write_samples import Stock, open_records
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import write_shards
 from datagen_server.workers.executors import Workers
@@ -88,18 +88,18 @@ def _import(
 ) -> ImportReport:
     scratch, sources = parts.scratch, parts.sources
     choices = replace(request.choices, alphabet=parts.alphabet)
-    count = list_entries(scratch, sources, replace(request.rules, alphabet=parts.alphabet))
-    with open_stage("look at", count) as advance:
-        look_at_pictures(scratch, sources, parts.workers, choices.fit.ground, request.codec, advance)
-    decided = decide(scratch, choices)
-    report = report_of(scratch, sources, decided.dataset, decided.notes)
+    table = list_entries(sources, replace(request.rules, alphabet=parts.alphabet))
+    with open_stage("look at", sum(1 for _ in table.left())) as advance:
+        look_at_pictures(table, scratch, sources, parts.workers, choices.fit.ground, request.codec, advance)
+    decided = decide(table, choices)
+    report = report_of(table, sources, decided)
     tell(report)
     if request.strict and report.num_faults:
         raise StreamingError(f"{report.num_faults:,} pictures are faulty, and --strict allows none; nothing is written")
     plan = Plan(dataset=decided.dataset, codec=request.codec, shard_size=request.shard_size)
-    write_origins(scratch, directory, plan.dataset, [one.source.kind for one in sources])
+    write_origins(table, directory, decided, [one.source.kind for one in sources])
     report.write(directory)
-    records = partial(open_records, scratch, sources, plan, parts.workers)
+    records = partial(open_records, Stock(table, scratch, sources, decided.samples), plan, parts.workers)
     beside = REPORT_NAME, ORIGINS_NAME
     write_shards(directory, plan, plan.shards, records, partial(open_stage, "write"), beside=beside)
     return report

@@ -14,16 +14,16 @@ from typing import Any
 import xxhash
 
 from datagen_server.importing import KINDS
-from datagen_server.importing.decide import resizing_of
+from datagen_server.importing.decide import Decided, resizing_of
+from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.picture_chunk import Piece, PieceChunk, fit_of, write_chunk
-from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.sources.file_tree import printable
 from datagen_server.importing.sources.picture_source import PictureSource
 from datagen_server.importing.survey import digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
 from datagen_server.shards.render_chunk import RecordTarget, Rendered
-from shared.dataset.spec import Dataset, DatasetSpec
+from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss, UsageError
 from shared.images.decode import PictureError
 from shared.system.atomic_file import atomic_path, write_error
@@ -45,13 +45,13 @@ class Origin:
     "Digest of the pixels, in hex."
 
 
-def write_origins(scratch: Scratch, directory: Path, dataset: Dataset, kinds: Sequence[str]) -> None:
+def write_origins(table: EntryTable, directory: Path, decided: Decided, kinds: Sequence[str]) -> None:
     """Writes `origins.jsonl` in one step; raises `StreamingError`."""
     path = directory / ORIGINS_NAME
     try:
         with atomic_path(path) as partial, open(partial, "w", encoding="utf-8") as file:
             checksum = xxhash.xxh3_64()
-            for line in _lines(scratch, dataset, kinds):
+            for line in _lines(table, decided, kinds):
                 file.write(line)
                 checksum.update(line.encode())
             file.write(json.dumps({"checksum": checksum.hexdigest()}) + "\n")
@@ -59,19 +59,21 @@ def write_origins(scratch: Scratch, directory: Path, dataset: Dataset, kinds: Se
         raise write_error(path, error) from error
 
 
-def _lines(scratch: Scratch, dataset: Dataset, kinds: Sequence[str]) -> Iterator[str]:
+def _lines(table: EntryTable, decided: Decided, kinds: Sequence[str]) -> Iterator[str]:
     head = {
         "format": _FORMAT,
-        "fingerprint": dataset.fingerprint,
+        "fingerprint": decided.dataset.fingerprint,
         "kinds": sorted(set(kinds)),
-        "resizing": _resizing(dataset.spec),
+        "resizing": _resizing(decided.dataset.spec),
     }
     yield json.dumps(head) + "\n"
-    rows = scratch.execute(
-        "SELECT s.split, number, label, name, file, content FROM samples s JOIN entries ON entry = id ORDER BY 1, 2"
-    )
-    for split, number, label, name, file, content in rows:
-        yield json.dumps([split, number, label, name, file.hex(), content.hex()], ensure_ascii=False) + "\n"
+    to_json = json.JSONEncoder(ensure_ascii=False).encode
+    for split, entries in decided.samples.items():
+        files, contents = (column[entries].tobytes().hex() for column in (table.files, table.pictures["content"]))
+        for number, entry in enumerate(entries.tolist()):
+            digest = slice(32 * number, 32 * number + 32)
+            line = [split, number, table.labels[entry], table.names[entry], files[digest], contents[digest]]
+            yield to_json(line) + "\n"
 
 
 class Originals:

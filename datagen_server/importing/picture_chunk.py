@@ -3,13 +3,15 @@
 As in rendering, workers see no file system: the one process that reads the sources sends them the files.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
+from datagen_server.importing.picture_rows import PICTURE, PROBLEMS, Rows
 from datagen_server.shards.render_chunk import EncodedSample, RecordTarget, Rendered, pack_records
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
@@ -26,36 +28,49 @@ them would take more room than they take as files."""
 
 @dataclass(frozen=True)
 class Examined:
-    """What is in one file."""
+    """What is in the files of a chunk. Arrays, because they travel between processes without being pickled."""
 
-    problem: str = ""
-    "The value of a `PictureProblem`; empty for a picture."
-    detail: str = ""
-    content: bytes = b""
-    "16 bytes that equal pictures share, and no others: of width, height and pixels."
-    width: int = 0
-    height: int = 0
-    payload: bytes = b""
-    "The encoded pixels; empty for a large picture."
+    rows: Rows
+    "One for each file, in their order. The digests of the files are not filled in, and offsets begin at 0."
+    payloads: NDArray[np.uint8]
+    "The encoded pixels of all pictures that are not large, joined."
+    details: Mapping[int, str]
+    "What a person should know of a problem, by row."
 
 
-def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> list[Examined]:
+def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> Examined:
     """Decodes each file."""
+    rows = np.zeros(len(files), PICTURE)
+    payloads: list[bytes] = []
+    details: dict[int, str] = {}
+    offset = 0
     with quiet_pillow():
-        return [_examine(file, ground, codec) for file in files]
+        for number, file in enumerate(files):
+            try:
+                image = decode_quietly(file, ground)
+            except PictureError as error:
+                details[number] = str(error)
+                rows[number]["problem"] = PROBLEMS.index(error.problem)
+                continue
+            height, width, _ = image.shape
+            payload = encode(image, codec) if image.nbytes <= MAX_KEPT_BYTES else b""
+            rows[number] = b"", content_of(image), width, height, offset, len(payload), 0
+            payloads.append(payload)
+            offset += len(payload)
+    return Examined(rows, np.frombuffer(b"".join(payloads), np.uint8), details)
 
 
 def content_of(image: NDArray[np.uint8]) -> bytes:
-    """The digest of a picture, uint8 [height, width, 3]."""
+    """The digest of a picture, uint8 [height, width, 3]: 16 bytes that equal pictures share, and no others."""
     height, width, _ = image.shape
     return xxhash.xxh3_128_digest(np.ascontiguousarray(image).data, seed=width << 32 | height)
 
 
-@dataclass(frozen=True)
-class Piece:
-    """One picture of a chunk that becomes records."""
+class Piece(NamedTuple):
+    """One picture of a chunk that becomes records. A tuple, because there are millions."""
 
-    index: int
+    number: int
+    "Its index within the split."
     label: str
     content: bytes
     "What `content_of` its pixels must give."
@@ -69,20 +84,25 @@ class PieceChunk:
     """Pictures that become records together."""
 
     target: RecordTarget
-    pieces: tuple[Piece, ...]
+    pieces: Sequence[Piece]
 
 
 def write_chunk(chunk: PieceChunk) -> Rendered:
     """The records of a chunk; raises `DataLoss` for a picture that is not what it was."""
-    target = chunk.target
-    return pack_records(target, (_encoded(piece, target) for piece in chunk.pieces), len(chunk.pieces))
+    return pack_records(chunk.target, _encoded(chunk), len(chunk.pieces))
 
 
-def _encoded(piece: Piece, target: RecordTarget) -> EncodedSample:
-    spec, fit = target.spec, fit_of(target.spec)
-    image = fit_picture(_pixels_of(piece, fit, target.codec), spec.width, spec.height, fit)
-    is_encoded = piece.size == (spec.width, spec.height)
-    return piece.index, piece.label, image, piece.data if is_encoded else encode(image, target.codec)
+def _encoded(chunk: PieceChunk) -> Iterator[EncodedSample]:
+    spec, codec = chunk.target.spec, chunk.target.codec
+    fit, size = fit_of(spec), (spec.width, spec.height)
+    # Those that are stored as they are wanted are decoded in one call, for the digest of the samples.
+    stored = iter(decode([piece.data for piece in chunk.pieces if piece.size == size], codec, spec.image_shape))
+    for piece in chunk.pieces:
+        if piece.size == size:
+            yield piece.number, piece.label, next(stored), piece.data
+        else:
+            image = fit_picture(_pixels_of(piece, fit, codec), *size, fit)
+            yield piece.number, piece.label, image, encode(image, codec)
 
 
 def fit_of(spec: DatasetSpec) -> Fit:
@@ -101,15 +121,5 @@ def _pixels_of(piece: Piece, fit: Fit, codec: Codec) -> NDArray[np.uint8]:
             raise DataLoss("a picture decodes to other pixels than before")
         return image
     width, height = piece.size
-    (stored,) = list(decode([piece.data], codec, (height, width, 3)))
+    (stored,) = decode([piece.data], codec, (height, width, 3))
     return np.asarray(stored, np.uint8)
-
-
-def _examine(file: bytes, ground: Colour, codec: Codec) -> Examined:
-    try:
-        image = decode_quietly(file, ground)
-    except PictureError as error:
-        return Examined(error.problem.value, str(error))
-    height, width, _ = image.shape
-    payload = encode(image, codec) if image.nbytes <= MAX_KEPT_BYTES else b""
-    return Examined("", "", content_of(image), width, height, payload)

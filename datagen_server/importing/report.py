@@ -1,5 +1,6 @@
 """What an import did, for people and as `import-report.json`: nothing is left out silently."""
 
+import heapq
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from datagen_server.importing.decide import Decided, Samples
+from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.reasons import Reason
-from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.file_tree import printable
 from datagen_server.importing.survey import SplitSource
-from shared.dataset.spec import Dataset
 from shared.system.atomic_file import write_atomic, write_error
 
 REPORT_NAME = "import-report.json"
@@ -54,34 +57,34 @@ class ImportReport:
         yield f"fingerprint {facts['fingerprint']}"
 
 
-def report_of(scratch: Scratch, sources: Sequence[SplitSource], dataset: Dataset, notes: Sequence[str]) -> ImportReport:
+def report_of(table: EntryTable, sources: Sequence[SplitSource], decided: Decided) -> ImportReport:
     """Counts what was decided."""
-    by_reason = dict(
-        scratch.execute(
-            "SELECT reason, count(*) FROM entries WHERE reason IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
-        ).fetchall()
-    )
-    skipped = sum(by_reason.values())
-    characters, lengths = _histograms(scratch)
+    skipped: dict[Reason, list[int]] = {}
+    for entry, reason in enumerate(table.reasons):
+        if reason is not None:
+            skipped.setdefault(reason, []).append(entry)
+    by_reason = dict(sorted(skipped.items(), key=lambda item: (-len(item[1]), item[0].value)))
+    characters, lengths = _histograms(table, decided.samples)
+    dataset = decided.dataset
     facts = {
         "taken": sum(dataset.counts.values()),
-        "skipped": skipped,
-        "reasons": by_reason,
-        "duplicates": by_reason.get(Reason.DUPLICATE.value, 0),
-        "duplicates_across_splits": _across_splits(scratch),
+        "skipped": sum(len(entries) for entries in skipped.values()),
+        "reasons": {reason.value: len(entries) for reason, entries in by_reason.items()},
+        "duplicates": len(skipped.get(Reason.DUPLICATE, ())),
+        "duplicates_across_splits": _across_splits(table, decided.samples),
         "splits": dict(dataset.counts),
         "size": [dataset.spec.width, dataset.spec.height],
         "alphabet": dataset.spec.alphabet,
         "fingerprint": dataset.fingerprint,
         "fit": dataset.spec.fit.to_mapping() if dataset.spec.fit else None,
-        "examples": {name: _examples(scratch, name) for name in by_reason},
+        "examples": {reason.value: _examples(table, entries) for reason, entries in by_reason.items()},
         "characters": characters,
         "lengths": lengths,
-        "sizes": _sizes(scratch),
-        "notes": list(notes),
+        "sizes": _sizes(table, decided.samples),
+        "notes": list(decided.notes),
         "sources": [_described(one) for one in sources],
     }
-    return ImportReport(facts, sum(count for name, count in by_reason.items() if Reason(name).is_fault))
+    return ImportReport(facts, sum(len(entries) for reason, entries in skipped.items() if reason.is_fault))
 
 
 def _described(one: SplitSource) -> dict[str, Any]:
@@ -94,36 +97,32 @@ def _described(one: SplitSource) -> dict[str, Any]:
     }
 
 
-def _examples(scratch: Scratch, reason: str) -> list[dict[str, str]]:
-    rows = scratch.execute(
-        "SELECT name, detail FROM entries WHERE reason = ? ORDER BY name, source, id LIMIT ?", (reason, _LISTED)
-    )
-    return [{"file": printable(name), "detail": printable(detail)} for name, detail in rows]
+def _examples(table: EntryTable, entries: Sequence[int]) -> list[dict[str, str]]:
+    first = heapq.nsmallest(_LISTED, entries, key=table.order_of)
+    return [{"file": printable(table.names[one]), "detail": printable(table.details[one])} for one in first]
 
 
-def _across_splits(scratch: Scratch) -> int:
-    statement = """SELECT count(*) FROM (SELECT content FROM samples JOIN entries ON entry = id
-                   GROUP BY content HAVING count(DISTINCT samples.split) > 1)"""
-    return int(scratch.execute(statement).fetchone()[0])
+def _across_splits(table: EntryTable, samples: Samples) -> int:
+    contents = np.concatenate([table.pictures["content"][entries] for entries in samples.values()])
+    _, counts = np.unique(contents, return_counts=True)
+    return int((counts > 1).sum())
 
 
-def _histograms(scratch: Scratch) -> tuple[dict[str, int], dict[str, int]]:
+def _histograms(table: EntryTable, samples: Samples) -> tuple[dict[str, int], dict[str, int]]:
     """How often each character, and each length, occurs in the labels that were taken."""
     characters, lengths = Counter[str](), Counter[int]()
-    for label, count in scratch.execute(
-        "SELECT label, count(*) FROM samples JOIN entries ON entry = id GROUP BY label"
-    ):
+    labels = Counter(table.labels[entry] for entries in samples.values() for entry in entries.tolist())
+    for label, count in labels.items():
         lengths[len(label)] += count
         for character in label:
             characters[character] += count
     return dict(sorted(characters.items())), {str(length): count for length, count in sorted(lengths.items())}
 
 
-def _sizes(scratch: Scratch) -> dict[str, int]:
+def _sizes(table: EntryTable, samples: Samples) -> dict[str, int]:
     """The most frequent sizes of pictures that were taken."""
-    rows = scratch.execute(
-        """SELECT width, height, count(*) FROM samples JOIN entries ON entry = id JOIN pictures USING (file)
-           GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT ?""",
-        (_SIZES,),
-    )
-    return {f"{width}x{height}": count for width, height, count in rows}
+    pictures = table.pictures[np.concatenate(list(samples.values()))]
+    sizes = np.stack([pictures["width"], pictures["height"]], axis=1)
+    each, counts = np.unique(sizes, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:_SIZES]
+    return {f"{width}x{height}": int(count) for (width, height), count in zip(each[order], counts[order], strict=True)}

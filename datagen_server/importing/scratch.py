@@ -1,45 +1,69 @@
-"""What an import knows so far, in a hidden folder of its own, so that it may be killed at any moment.
+"""What an import knows of picture files, in a hidden folder of its own, so that it may be killed at any moment.
 
-    DIR/.import/index.sqlite   every picture looked at, by the digest of its file; and, in each run anew, the entries
-    DIR/.import/pixels         the encoded pixels of the pictures that are small enough
+    DIR/.import/pixels     the encoded pixels of the pictures that are small enough
+    DIR/.import/pictures   a line that says what they were made for; then, for each chunk of files looked at, a block:
+                           a head with a checksum, a row for each file, and the texts of problems as JSON
 
-Memory does not grow with the number of pictures, beyond what the sources need to list their names. What was learned of
-a file is found again by its bytes: whatever a person changes between two runs is looked at again, and nothing else.
+Both files only grow. What was learned of a file is found again by the digest of its bytes: whatever a person changes
+between two runs is looked at again, and nothing else. A block, or pixels, that a kill or a power cut took is looked
+at again too.
 """
 
 import json
 import os
 import shutil
-import sqlite3
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Self
 
+import numpy as np
 import xxhash
+from numpy.typing import NDArray
 
 from datagen_server.importing.picture_chunk import Examined
-from datagen_server.importing.sources.picture_source import PictureEntry
+from datagen_server.importing.picture_rows import PICTURE, Rows, digest_at
 from shared.system.atomic_file import write_error
 
 SCRATCH_NAME = ".import"
-_PIXELS_NAME, _INDEX_NAME = "pixels", "index.sqlite"
-_FORMAT = 1
-_KEPT = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT);
-CREATE TABLE IF NOT EXISTS pictures (
-    file BLOB PRIMARY KEY, problem TEXT, detail TEXT, content BLOB, width INTEGER, height INTEGER,
-    offset INTEGER, size INTEGER, checksum BLOB) WITHOUT ROWID;
-"""
-_MADE_ANEW = """
-DROP TABLE IF EXISTS entries;
-DROP TABLE IF EXISTS samples;
-CREATE TABLE entries (
-    id INTEGER PRIMARY KEY, source INTEGER, name TEXT, split TEXT, label TEXT, reason TEXT, detail TEXT,
-    file BLOB, content BLOB);
-CREATE TABLE samples (
-    split TEXT, number INTEGER, entry INTEGER, PRIMARY KEY (split, number)) WITHOUT ROWID;
-"""
+_PIXELS_NAME, _PICTURES_NAME = "pixels", "pictures"
+_FORMAT = 2
+_FRONT = struct.Struct("<Q")
+_HEAD = struct.Struct("<IIQQQ")
+_ONE_READ = 2**20
+
+
+@dataclass(frozen=True)
+class _Block:
+    """What was learned of one chunk of files."""
+
+    rows: Rows
+    details: Mapping[int, str]
+    pixels_at: int
+    num_pixel_bytes: int
+    pixels_checksum: int
+
+    def to_bytes(self) -> bytes:
+        texts = json.dumps(list(self.details.items())).encode()
+        head = _HEAD.pack(len(self.rows), len(texts), self.pixels_at, self.num_pixel_bytes, self.pixels_checksum)
+        body = head + self.rows.tobytes() + texts
+        return _FRONT.pack(xxhash.xxh3_64_intdigest(body)) + body
+
+    @classmethod
+    def read(cls, data: memoryview, place: int) -> tuple[Self, int] | None:
+        """The block that begins at `place` and where it ends; None when it is cut off or damaged."""
+        start = place + _FRONT.size
+        if len(data) < start + _HEAD.size:
+            return None
+        num_rows, num_text_bytes, *pixels = _HEAD.unpack_from(data, start)
+        texts_at = start + _HEAD.size + num_rows * PICTURE.itemsize
+        end = texts_at + num_text_bytes
+        if end > len(data) or _FRONT.unpack_from(data, place) != (xxhash.xxh3_64_intdigest(data[start:end]),):
+            return None
+        rows = np.frombuffer(data, PICTURE, num_rows, start + _HEAD.size)
+        return cls(rows, dict(json.loads(bytes(data[texts_at:end]))), *pixels), end
 
 
 class Scratch:
@@ -50,111 +74,99 @@ class Scratch:
 
     def __init__(self, directory: Path, facts: object) -> None:
         self.folder = directory / SCRATCH_NAME
-        wanted = json.dumps([_FORMAT, facts])
+        self._rows: list[Rows] = []
+        self._details: dict[bytes, str] = {}
+        self._known: set[bytes] = set()  # Of an earlier run.
+        made_for = json.dumps([_FORMAT, facts]).encode() + b"\n"
         with self._telling():
             self.folder.mkdir(exist_ok=True)
-            if not self._open(wanted):
-                self.close()
-                self.remove()
-                self.folder.mkdir()
-                self._open(wanted)
-            self.database.executescript(_MADE_ANEW)
-            self._holds_pictures = bool(self.database.execute("SELECT 1 FROM pictures LIMIT 1").fetchone())
+            self._pixels, self._pictures = (
+                os.open(self.folder / name, os.O_RDWR | os.O_CREAT, 0o644) for name in (_PIXELS_NAME, _PICTURES_NAME)
+            )
+            self._end = os.fstat(self._pixels).st_size
+            self._place = self._recall(made_for)
+            if not self._place:
+                self._end = 0
+                os.ftruncate(self._pixels, 0)
+                self._place = _write(self._pictures, made_for, 0)
+            os.ftruncate(self._pictures, self._place)
 
     def knows(self, file: bytes) -> bool:
-        """Whether a file with that digest has been looked at, and its pixels are still there as they were."""
-        if not self._holds_pictures:  # Of an earlier run.
-            return False
-        row = self.database.execute("SELECT offset, size, checksum FROM pictures WHERE file = ?", (file,)).fetchone()
-        if row is None:
-            return False
-        offset, size, checksum = row
-        return not size or xxhash.xxh3_64_digest(self.pixels(offset, size)) == checksum
+        """Whether a file with that digest was looked at in an earlier run, and its pixels are there as they were."""
+        return file in self._known
 
     def pixels(self, offset: int, size: int) -> bytes:
-        """What `learn` put there; fewer bytes where a power cut took them."""
+        """What `learn` put there; fewer bytes where somebody took them."""
         return os.pread(self._pixels, size, offset)
 
-    def learn(self, pictures: Iterable[tuple[bytes, Examined]]) -> None:
+    def learn(self, files: NDArray[np.bytes_], found: Examined) -> None:
         """Keeps what files, given by their digests, hold."""
-        rows = []
-        for file, one in pictures:
-            checksum = xxhash.xxh3_64_digest(one.payload)
-            place = self._end, len(one.payload)
-            rows.append((file, one.problem, one.detail, one.content, one.width, one.height, *place, checksum))
-            with self._telling():
-                self._write(one.payload)
+        rows = found.rows.copy()
+        rows["file"] = files
+        rows["offset"] += np.uint64(self._end)
+        checksum = xxhash.xxh3_64_intdigest(found.payloads.data)
+        block = _Block(rows, found.details, self._end, len(found.payloads), checksum)
         with self._telling():
-            self.database.executemany("INSERT OR REPLACE INTO pictures VALUES (?,?,?,?,?,?,?,?,?)", rows)
+            self._end = _write(self._pixels, found.payloads.data, self._end)
+            self._place = _write(self._pictures, block.to_bytes(), self._place)
+        self._remember(block)
 
-    def add_entries(self, entries: Iterable[tuple[int, PictureEntry]]) -> None:
-        """Notes entries with the numbers of their sources."""
-        rows = (
-            (number, one.name, one.split, one.label, one.reason.value if one.reason else None, one.detail)
-            for number, one in entries
-        )
-        with self._telling():
-            self.database.executemany(
-                "INSERT INTO entries (source, name, split, label, reason, detail) VALUES (?,?,?,?,?,?)", rows
-            )
+    def pictures_of(self, files: NDArray[np.bytes_]) -> Rows:
+        """[n] what is in the files with digests [n], all of which are known."""
+        rows = np.concatenate(self._rows) if self._rows else np.zeros(0, PICTURE)
+        order = np.argsort(rows["file"], kind="stable")
+        places = np.searchsorted(rows["file"][order], files)
+        found: Rows = rows[order[places]]
+        return found
 
-    def note_files(self, digests: Iterable[tuple[bytes, int]]) -> None:
-        """Notes which files entries, given by their numbers, have."""
-        with self._telling():
-            self.database.executemany("UPDATE entries SET file = ? WHERE id = ?", digests)
-
-    def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
-        """Asks or changes the tables `entries`, `pictures` and `samples`."""
-        with self._telling():
-            return self.database.execute(statement, values)
-
-    def commit(self) -> None:
-        """Makes all that was learned so far survive a kill."""
-        with self._telling():
-            self.database.commit()
+    def detail_of(self, file: bytes) -> str:
+        """What a person should know of the problem that a file has."""
+        return self._details[file]
 
     def close(self) -> None:
         """Lets go of the files."""
-        self.database.close()
         os.close(self._pixels)
+        os.close(self._pictures)
 
     def remove(self) -> None:
         """Takes everything away; to be called after `close`."""
         shutil.rmtree(self.folder)
 
-    def _open(self, wanted: str) -> bool:
-        """Whether what is there can be gone on with."""
-        self._pixels = os.open(self.folder / _PIXELS_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-        self._end = os.fstat(self._pixels).st_size
-        self.database = sqlite3.connect(self.folder / _INDEX_NAME)
-        try:
-            self.database.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;" + _KEPT)
-            self.database.execute("INSERT OR IGNORE INTO facts VALUES ('made for', ?)", (wanted,))
-            self.database.commit()
-            found = self.database.execute("SELECT value FROM facts").fetchone()
-        except sqlite3.DatabaseError as error:
-            if _is_of_the_disk(error):
-                raise
-            return False
-        return bool(found == (wanted,))
+    def _remember(self, block: _Block) -> None:
+        self._rows.append(block.rows)
+        for number, detail in block.details.items():
+            self._details[digest_at(block.rows["file"], number)] = detail
 
-    def _write(self, payload: bytes) -> None:
-        view = memoryview(payload)
-        while view:
-            written = os.pwrite(self._pixels, view, self._end)
-            self._end += written
-            view = view[written:]
+    def _recall(self, made_for: bytes) -> int:
+        """Remembers what an earlier run has learned; returns where its whole blocks end, 0 if they are of no use."""
+        size = os.fstat(self._pictures).st_size
+        data = memoryview(os.pread(self._pictures, size, 0))
+        if bytes(data[: len(made_for)]) != made_for:
+            return 0
+        place = len(made_for)
+        while (read := _Block.read(data, place)) is not None:
+            block, place = read
+            if self._has_pixels(block):
+                self._remember(block)
+                self._known.update(np.ascontiguousarray(block.rows["file"]).view("V16").tolist())
+        return place
+
+    def _has_pixels(self, block: _Block) -> bool:
+        pixels = self.pixels(block.pixels_at, block.num_pixel_bytes)
+        return xxhash.xxh3_64_intdigest(pixels) == block.pixels_checksum
 
     @contextmanager
     def _telling(self) -> Iterator[None]:
         try:
             yield
-        except (OSError, sqlite3.DatabaseError) as error:
-            if isinstance(error, sqlite3.Error) and not _is_of_the_disk(error):
-                raise
+        except OSError as error:
             raise write_error(self.folder, error) from error
 
 
-def _is_of_the_disk(error: sqlite3.Error) -> bool:
-    """Full, or failing: not a damaged index, nor a wrong statement."""
-    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN)
+def _write(file: int, data: bytes | memoryview, place: int) -> int:
+    """Writes all of `data` at `place`; returns where it ends."""
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file, view, place)
+        place, view = place + written, view[written:]
+    return place

@@ -1,14 +1,16 @@
 """The first part of an import: all entries are listed, then every picture is looked at, on all cores."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import xxhash
 
+from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.labels import LabelError, LabelRules
 from datagen_server.importing.picture_chunk import examine_chunk
+from datagen_server.importing.picture_rows import DIGEST, PICTURE, PROBLEMS, digest_at
 from datagen_server.importing.reasons import Reason
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.picture_source import PictureEntry, PictureSource
@@ -17,8 +19,6 @@ from shared.images.decode import Colour, PictureError
 from shared.protocol.codec import Codec
 
 CHUNK_PICTURES, CHUNK_BYTES = 64, 2**22
-_COMMIT_INTERVAL_S = 2.0
-_LISTED_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,15 @@ class SplitSource:
     "None: as its entries say."
 
 
-def list_entries(scratch: Scratch, sources: Sequence[SplitSource], rules: LabelRules) -> int:
-    """Notes all entries with their final labels; returns how many pictures are to be looked at."""
-    with_numbers = ((number, one) for number, source in enumerate(sources) for one in _entries_of(source, rules))
-    scratch.add_entries(with_numbers)
-    scratch.commit()
-    (count,) = scratch.execute("SELECT count(*) FROM entries WHERE reason IS NULL").fetchone()
-    return int(count)
+def list_entries(sources: Sequence[SplitSource], rules: LabelRules) -> EntryTable:
+    """All entries with their final labels."""
+    table = EntryTable()
+    table.add((number, one) for number, source in enumerate(sources) for one in _entries_of(source, rules))
+    return table
 
 
 def look_at_pictures(
+    table: EntryTable,
     scratch: Scratch,
     sources: Sequence[SplitSource],
     workers: Workers,
@@ -47,18 +46,18 @@ def look_at_pictures(
     codec: Codec,
     advance: Callable[[int], None],
 ) -> None:
-    """Reads every file that has been listed and learns what is in those that are new."""
+    """Reads every file that has been listed, learns what is in those that are new, and fills `table.pictures`."""
     sent: list[list[bytes]] = []
-    files = _files(scratch, sources, advance)
-    examined = workers.map(partial(examine_chunk, ground=ground, codec=codec), _chunks(files, sent))
-    committed = time.monotonic()
-    for chunk in examined:
-        scratch.learn(zip(sent.pop(0), chunk, strict=True))
-        advance(len(chunk))
-        if time.monotonic() > committed + _COMMIT_INTERVAL_S:
-            scratch.commit()
-            committed = time.monotonic()
-    scratch.commit()
+    files = _files(table, scratch, sources, advance)
+    for found in workers.map(partial(examine_chunk, ground=ground, codec=codec), _chunks(files, sent)):
+        scratch.learn(np.frombuffer(b"".join(sent.pop(0)), DIGEST), found)
+        advance(len(found.rows))
+    left = np.fromiter(table.left(), np.int64)
+    rows = scratch.pictures_of(table.files[left])
+    table.pictures = np.zeros(len(table), PICTURE)
+    table.pictures[left] = rows
+    for entry, number in zip(left[rows["problem"] > 0].tolist(), rows["problem"][rows["problem"] > 0], strict=True):
+        table.skip(entry, Reason(PROBLEMS[number].value), scratch.detail_of(digest_at(table.files, entry)))
 
 
 def digest_of_file(data: bytes) -> bytes:
@@ -67,15 +66,14 @@ def digest_of_file(data: bytes) -> bytes:
 
 
 def _entries_of(one: SplitSource, rules: LabelRules) -> Iterator[PictureEntry]:
-    for listed in one.source.entries():
-        split = one.split or listed.split
-        if listed.reason is not None:
-            yield replace(listed, split=split)
+    for name, split, label, reason, detail in one.source.entries():
+        if reason is not None:
+            yield PictureEntry(name, one.split or split, label, reason, detail)
             continue
         try:
-            yield PictureEntry(listed.name, split, rules.apply(listed.label))
+            yield PictureEntry(name, one.split or split, rules.apply(label))
         except LabelError as error:
-            yield PictureEntry(listed.name, split, listed.label, error.skip_reason, str(error))
+            yield PictureEntry(name, one.split or split, label, error.skip_reason, str(error))
 
 
 def _chunks(files: Iterator[tuple[bytes, bytes]], sent: list[list[bytes]]) -> Iterator[list[bytes]]:
@@ -97,30 +95,19 @@ def _chunks(files: Iterator[tuple[bytes, bytes]], sent: list[list[bytes]]) -> It
 
 
 def _files(
-    scratch: Scratch, sources: Sequence[SplitSource], advance: Callable[[int], None]
+    table: EntryTable, scratch: Scratch, sources: Sequence[SplitSource], advance: Callable[[int], None]
 ) -> Iterator[tuple[bytes, bytes]]:
     """Digest and content of every file that is not known yet. Notes the digests, and the files that cannot be read."""
-    last = 0
-    while rows := scratch.execute(
-        "SELECT id, source, name FROM entries WHERE id > ? AND reason IS NULL ORDER BY id LIMIT ?",
-        (last, _LISTED_AT_ONCE),
-    ).fetchall():
-        last = rows[-1][0]
-        digests: list[tuple[bytes, int]] = []
-        for entry, source, name in rows:
-            try:
-                data = sources[source].source.read(name)
-            except PictureError as error:
-                scratch.execute(
-                    "UPDATE entries SET reason = ?, detail = ? WHERE id = ?",
-                    (Reason(error.problem.value).value, str(error), entry),
-                )
-                advance(1)
-                continue
-            digest = digest_of_file(data)
-            digests.append((digest, entry))
-            if scratch.knows(digest):
-                advance(1)
-            else:
-                yield digest, data
-        scratch.note_files(digests)
+    for entry in table.left():
+        try:
+            data = sources[table.sources[entry]].source.read(table.names[entry])
+        except PictureError as error:
+            table.skip(entry, Reason(error.problem.value), str(error))
+            advance(1)
+            continue
+        digest = digest_of_file(data)
+        table.files[entry] = digest
+        if scratch.knows(digest):
+            advance(1)
+        else:
+            yield digest, data

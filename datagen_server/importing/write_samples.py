@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
+from datagen_server.importing.decide import Samples
+from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.picture_chunk import Piece, PieceChunk, write_chunk
+from datagen_server.importing.picture_rows import digest_at
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
@@ -17,18 +20,21 @@ from datagen_server.workers.executors import Workers
 from shared.errors import StreamingError, UsageError
 from shared.images.decode import PictureError
 
-_SAMPLES = """
-SELECT number, label, entries.content, width, height, offset, size, entries.file, source, name
-FROM samples JOIN entries ON entry = id JOIN pictures USING (file)
-WHERE samples.split = ? AND number >= ? AND number < ? ORDER BY number"""
+
+@dataclass(frozen=True)
+class Stock:
+    """Where the samples of an import are to be had."""
+
+    table: EntryTable
+    scratch: Scratch
+    sources: Sequence[SplitSource]
+    samples: Samples
 
 
 @contextmanager
-def open_records(
-    scratch: Scratch, sources: Sequence[SplitSource], plan: Plan, workers: Workers, shards: Sequence[Shard]
-) -> Iterator[Iterator[Rendered]]:
+def open_records(stock: Stock, plan: Plan, workers: Workers, shards: Sequence[Shard]) -> Iterator[Iterator[Rendered]]:
     """The records of `shards`, in order, those of one transaction at a time."""
-    with closing(workers.map(write_chunk, _tasks(scratch, sources, plan, shards))) as parts:
+    with closing(workers.map(write_chunk, _tasks(stock, plan, shards))) as parts:
         yield _transactions(parts, plan, shards)
 
 
@@ -45,18 +51,14 @@ def _transactions(parts: Iterator[Rendered], plan: Plan, shards: Sequence[Shard]
         yield _joined(of_one)
 
 
-def _tasks(
-    scratch: Scratch, sources: Sequence[SplitSource], plan: Plan, shards: Sequence[Shard]
-) -> Iterator[PieceChunk]:
+def _tasks(stock: Stock, plan: Plan, shards: Sequence[Shard]) -> Iterator[PieceChunk]:
     """One for each transaction, or several where its pictures are large."""
     dataset, size = plan.dataset, chunk_size(plan.dataset.spec)
     for shard in shards:
         target = RecordTarget(dataset.spec, dataset.fingerprint, plan.codec, shard.split)
         for start in range(0, shard.count, size):
-            indices = shard.indices[start : start + size]
-            rows = scratch.execute(_SAMPLES, (shard.split, indices.start, indices.stop)).fetchall()
-            for pieces in _by_bytes(_piece(scratch, sources, row) for row in rows):
-                yield PieceChunk(target, tuple(pieces))
+            for pieces in _by_bytes(_pieces(stock, shard.split, shard.indices[start : start + size])):
+                yield PieceChunk(target, pieces)
 
 
 def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
@@ -71,21 +73,32 @@ def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:
     yield group
 
 
-def _piece(scratch: Scratch, sources: Sequence[SplitSource], row: Sequence[Any]) -> Piece:
-    number, label, content, width, height, offset, size, file, source, name = row
-    if size:
+def _pieces(stock: Stock, split: str, indices: range) -> Iterator[Piece]:
+    table, scratch = stock.table, stock.scratch
+    entries = stock.samples[split][indices.start : indices.stop]
+    pictures = table.pictures[entries]
+    columns = (pictures[name].tolist() for name in ("width", "height", "offset", "size"))
+    for number, (entry, width, height, offset, size) in enumerate(zip(entries.tolist(), *columns, strict=True)):
+        content = digest_at(pictures["content"], number)
+        if not size:
+            yield Piece(indices[number], table.labels[entry], content, None, _file(stock, entry))
+            continue
         data = scratch.pixels(offset, size)
         if len(data) < size:
             raise StreamingError(f"{scratch.folder} is damaged; run it again")
-        return Piece(number, label, content, (width, height), data)
-    where = sources[source].source
+        yield Piece(indices[number], table.labels[entry], content, (width, height), data)
+
+
+def _file(stock: Stock, entry: int) -> bytes:
+    """The file of a large picture, a second time."""
+    where, name = stock.sources[stock.table.sources[entry]].source, stock.table.names[entry]
     try:
         data = where.read(name)
     except PictureError as error:
         raise UsageError(f"{where.origin}: {name} {error}") from error
-    if digest_of_file(data) != file:
+    if digest_of_file(data) != digest_at(stock.table.files, entry):
         raise UsageError(f"{where.origin}: {name} has changed since it was looked at; run it again")
-    return Piece(number, label, content, None, data)
+    return data
 
 
 def _joined(parts: Sequence[Rendered]) -> Rendered:

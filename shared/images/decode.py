@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
 from shared.errors import UsageError
+from shared.images.plain import decode_plain
 
 MAX_PIXELS = 50_000_000
 MAX_FILE_BYTES = 64 * 2**20
@@ -76,6 +77,14 @@ def decode_picture(data: bytes, ground: Colour = WHITE) -> NDArray[np.uint8]:
 
 def decode_quietly(data: bytes, ground: Colour = WHITE) -> NDArray[np.uint8]:
     """`decode_picture` for a caller within `quiet_pillow`, which costs a tenth of decoding a small picture."""
+    plain = decode_plain(data)
+    if plain is not None:
+        return plain
+    return decode_with_pillow(data, ground)
+
+
+def decode_with_pillow(data: bytes, ground: Colour = WHITE) -> NDArray[np.uint8]:
+    """The ordinary way, which all files can take."""
     form = format_of(data)
     if form is None:
         text = "is not a PNG, JPEG, WebP, BMP or GIF picture" if data else "is empty"

@@ -1,15 +1,16 @@
 """The protocol of everything that pictures with labels are imported from."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from datagen_server.importing.reasons import Reason
 
 
-@dataclass(frozen=True)
-class PictureEntry:
-    """One picture that a source lists, or one thing of which it can only say why it gives no picture."""
+class PictureEntry(NamedTuple):
+    """One picture that a source lists, or one thing of which it can only say why it gives no picture.
+
+    A tuple, because there are millions.
+    """
 
     name: str
     "Within the source; what `PictureSource.read` takes."
