@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
 
 from shared.errors import UsageError
 from shared.images.plain import decode_plain
@@ -100,7 +100,7 @@ def decode_with_pillow(data: bytes, ground: Colour = WHITE) -> NDArray[np.uint8]
     except _DAMAGED as error:
         whole = _without_end_marker(data, ground) if form == "JPEG" else None
         if whole is None:
-            raise PictureError(PictureProblem.DAMAGED, f"is damaged: {one_line(error)}") from error
+            raise PictureError(PictureProblem.DAMAGED, f"is damaged: {_what_is_wrong(error)}") from error
         return whole
 
 
@@ -137,6 +137,11 @@ def quiet_pillow() -> Iterator[None]:
 def one_line(error: Exception) -> str:
     """What the error says, or else is called, in at most 200 characters."""
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def _what_is_wrong(error: Exception) -> str:
+    """For a picture, the same each time: Pillow's own words for a bad header hold an address in memory."""
+    return "its header cannot be read" if isinstance(error, UnidentifiedImageError) else one_line(error)
 
 
 def too_many_bytes() -> PictureError:

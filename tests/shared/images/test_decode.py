@@ -129,7 +129,7 @@ def png_that_claims(width: int, height: int) -> bytes:
         (b"four digits", PictureProblem.NOT_A_PICTURE, "is not a PNG, JPEG, WebP, BMP or GIF picture"),
         (saved(Image.new("RGB", (9, 9)), "TIFF"), PictureProblem.NOT_A_PICTURE, "is not a PNG"),
         (picture_file()[:60], PictureProblem.DAMAGED, "is damaged: "),
-        (b"GIF89a?", PictureProblem.DAMAGED, "is damaged: "),
+        (b"GIF89a?", PictureProblem.DAMAGED, "is damaged: its header cannot be read"),
         (b"BMW 2002", PictureProblem.DAMAGED, "is damaged: "),
         (png_that_claims(60_000, 60_000), PictureProblem.TOO_LARGE, "has more than 50 million pixels"),
         (png_that_claims(8_000, 8_000), PictureProblem.TOO_LARGE, "has more than 50 million pixels"),
