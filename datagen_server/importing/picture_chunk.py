@@ -43,20 +43,20 @@ def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> Exami
     rows = np.zeros(len(files), PICTURE)
     payloads: list[bytes] = []
     details: dict[int, str] = {}
-    offset = 0
     with quiet_pillow():
         for number, file in enumerate(files):
             try:
                 image = decode_quietly(file, ground)
             except PictureError as error:
                 details[number] = str(error)
-                rows[number]["problem"] = PROBLEMS.index(error.problem)
+                rows["problem"][number] = PROBLEMS.index(error.problem)
+                payloads.append(b"")
                 continue
+            payloads.append(encode(image, codec) if image.nbytes <= MAX_KEPT_BYTES else b"")
             height, width, _ = image.shape
-            payload = encode(image, codec) if image.nbytes <= MAX_KEPT_BYTES else b""
-            rows[number] = b"", content_of(image), width, height, offset, len(payload), 0
-            payloads.append(payload)
-            offset += len(payload)
+            rows["content"][number], rows["width"][number], rows["height"][number] = content_of(image), width, height
+    rows["size"] = sizes = np.array([len(payload) for payload in payloads])
+    rows["offset"] = np.cumsum(sizes) - sizes
     return Examined(rows, np.frombuffer(b"".join(payloads), np.uint8), details)
 
 

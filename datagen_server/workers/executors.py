@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from datagen_server.workers.pool import WorkerPool
 from shared.errors import StreamingError, UsageError
+from shared.system.malloc import keep_freed_blocks
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
@@ -65,7 +66,8 @@ class Workers:
 @contextmanager
 def process_workers(num_workers: int) -> Iterator[Workers]:
     """Processes on this machine. They end with their parent, even if it is killed."""
-    pool = WorkerPool(num_workers, ahead=2)
+    keep_freed_blocks()  # On both sides: a chunk is some megabytes, and then comes the next.
+    pool = WorkerPool(num_workers, keep_freed_blocks, ahead=2)
     try:
         yield Workers(pool, num_workers)
     finally:

@@ -129,10 +129,15 @@ class Folder:
 
 
 def read_at_most(read: "Reader", size: int, max_bytes: int) -> bytes:
-    """What `read` gives until its end; raises `PictureError` when `size`, or what comes, is more than `max_bytes`."""
+    """What `read` gives until its end; raises `PictureError` when `size`, or what comes, is more than `max_bytes`.
+
+    size: how many bytes it says it has. Where it gives just these, though asked for one more, it is not asked again.
+    """
     if size > max_bytes:
         raise too_many_bytes()
-    parts = [read(max(size, 1)) or b""]
+    parts = [read(size + 1) or b""]
+    if len(parts[0]) == size:
+        return parts[0]
     total = len(parts[0])
     while parts[-1] and total <= max_bytes:
         parts.append(read(2**16) or b"")
