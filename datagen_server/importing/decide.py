@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.importing.entry_table import EntryTable
-from datagen_server.importing.picture_chunk import content_of
 from datagen_server.importing.reasons import Reason
 from datagen_server.importing.shares import DEFAULT_SHARE, TEST, TRAIN, VALID, Shares
 from datagen_server.importing.sources.file_tree import printable
+from datagen_server.shards.record import content_of
 from shared.dataset.fit import Fit
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import UsageError
@@ -74,7 +74,7 @@ def fingerprint_of(table: EntryTable, samples: Samples, spec: DatasetSpec) -> st
     """64 hex digits that depend on the spec, on pixels and labels, and on how this machine resizes, if it does."""
     digest = hashlib.sha256(spec.canonical())
     size = spec.width, spec.height
-    if spec.fit is not None and not _all_have(table, samples, size):
+    if spec.fit is not None and not all_have(table, samples, size):
         digest.update(resizing_of(spec.fit, size))
     for split, entries in samples.items():
         contents = table.pictures["content"][entries].tobytes()
@@ -201,13 +201,13 @@ def _size_of(table: EntryTable, samples: Samples, choices: Choices) -> tuple[tup
         return choices.size, "size {}x{} as asked for".format(*choices.size)
     pictures = table.pictures[np.concatenate(list(samples.values()))]
     sides = [int(np.sort(pictures[side])[len(pictures) // 2]) for side in ("width", "height")]
-    if all(MIN_SIDE <= side <= MAX_SIDE for side in sides) and _all_have(table, samples, (sides[0], sides[1])):
+    if all(MIN_SIDE <= side <= MAX_SIDE for side in sides) and all_have(table, samples, (sides[0], sides[1])):
         return (sides[0], sides[1]), "size {}x{}, which all pictures have".format(*sides)
     width, height = (min(MAX_SIDE, max(MIN_SIDE, round(side / _ROUNDED_TO) * _ROUNDED_TO)) for side in sides)
     return (width, height), "size {}x{} from the median {}x{}; --size chooses another".format(width, height, *sides)
 
 
-def _all_have(table: EntryTable, samples: Samples, size: tuple[int, int]) -> bool:
+def all_have(table: EntryTable, samples: Samples, size: tuple[int, int]) -> bool:
     """Whether no picture that is taken has another size."""
     pictures = (table.pictures[entries] for entries in samples.values())
     return all(((rows["width"] == size[0]) & (rows["height"] == size[1])).all() for rows in pictures)

@@ -3,7 +3,7 @@
 As in rendering, workers see no file system: the one process that reads the sources sends them the files.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from datagen_server.importing.picture_rows import PICTURE, PROBLEMS, Rows
+from datagen_server.shards.record import content_of
 from datagen_server.shards.render_chunk import EncodedSample, RecordTarget, Rendered, pack_records
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
@@ -57,13 +58,8 @@ def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> Exami
             rows["content"][number], rows["width"][number], rows["height"][number] = content_of(image), width, height
     rows["size"] = sizes = np.array([len(payload) for payload in payloads])
     rows["offset"] = np.cumsum(sizes) - sizes
+    rows["checksum"] = [xxhash.xxh3_64_intdigest(payload) for payload in payloads]
     return Examined(rows, np.frombuffer(b"".join(payloads), np.uint8), details)
-
-
-def content_of(image: NDArray[np.uint8]) -> bytes:
-    """The digest of a picture, uint8 [height, width, 3]: 16 bytes that equal pictures share, and no others."""
-    height, width, _ = image.shape
-    return xxhash.xxh3_128_digest(np.ascontiguousarray(image).data, seed=width << 32 | height)
 
 
 class Piece(NamedTuple):
@@ -73,7 +69,7 @@ class Piece(NamedTuple):
     "Its index within the split."
     label: str
     content: bytes
-    "What `content_of` its pixels must give."
+    "What `content_of` its pixels gives."
     size: tuple[int, int] | None
     "Width and height of what is in `data`; None: it is a whole file."
     data: bytes
@@ -89,20 +85,16 @@ class PieceChunk:
 
 def write_chunk(chunk: PieceChunk) -> Rendered:
     """The records of a chunk; raises `DataLoss` for a picture that is not what it was."""
-    return pack_records(chunk.target, _encoded(chunk), len(chunk.pieces))
+    return pack_records(chunk.target, (_encoded(piece, chunk.target) for piece in chunk.pieces), len(chunk.pieces))
 
 
-def _encoded(chunk: PieceChunk) -> Iterator[EncodedSample]:
-    spec, codec = chunk.target.spec, chunk.target.codec
-    fit, size = fit_of(spec), (spec.width, spec.height)
-    # Those that are stored as they are wanted are decoded in one call, for the digest of the samples.
-    stored = iter(decode([piece.data for piece in chunk.pieces if piece.size == size], codec, spec.image_shape))
-    for piece in chunk.pieces:
-        if piece.size == size:
-            yield piece.number, piece.label, next(stored), piece.data
-        else:
-            image = fit_picture(_pixels_of(piece, fit, codec), *size, fit)
-            yield piece.number, piece.label, image, encode(image, codec)
+def _encoded(piece: Piece, target: RecordTarget) -> EncodedSample:
+    spec, codec = target.spec, target.codec
+    if piece.size == (spec.width, spec.height):
+        return piece.number, piece.label, piece.content, piece.data
+    fit = fit_of(spec)
+    image = fit_picture(_pixels_of(piece, fit, codec), spec.width, spec.height, fit)
+    return piece.number, piece.label, content_of(image), encode(image, codec)
 
 
 def fit_of(spec: DatasetSpec) -> Fit:

@@ -1,4 +1,4 @@
-"""What is known of picture files, as rows of an array: 57 bytes for each."""
+"""What is known of picture files, as rows of an array: 65 bytes for each."""
 
 from typing import Any
 
@@ -17,6 +17,7 @@ PICTURE = np.dtype(
         ("height", "<u4"),
         ("offset", "<u8"),  # Where the encoded pixels begin in their file.
         ("size", "<u4"),  # How many bytes they have; 0 for a large picture.
+        ("checksum", "<u8"),  # xxh3_64 of these bytes.
         ("problem", "u1"),  # 0: none; else its place in `PROBLEMS`.
     ]
 )

@@ -31,8 +31,7 @@ SCRATCH_NAME = ".import"
 _PIXELS_NAME, _PICTURES_NAME = "pixels", "pictures"
 _FORMAT = 2
 _FRONT = struct.Struct("<Q")
-_HEAD = struct.Struct("<IIQQQ")
-_ONE_READ = 2**20
+_HEAD = struct.Struct("<II")
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,11 @@ class _Block:
 
     rows: Rows
     details: Mapping[int, str]
-    pixels_at: int
-    num_pixel_bytes: int
-    pixels_checksum: int
+    "What a person should know of a problem, by row."
 
     def to_bytes(self) -> bytes:
         texts = json.dumps(list(self.details.items())).encode()
-        head = _HEAD.pack(len(self.rows), len(texts), self.pixels_at, self.num_pixel_bytes, self.pixels_checksum)
-        body = head + self.rows.tobytes() + texts
+        body = _HEAD.pack(len(self.rows), len(texts)) + self.rows.tobytes() + texts
         return _FRONT.pack(xxhash.xxh3_64_intdigest(body)) + body
 
     @classmethod
@@ -57,13 +53,13 @@ class _Block:
         start = place + _FRONT.size
         if len(data) < start + _HEAD.size:
             return None
-        num_rows, num_text_bytes, *pixels = _HEAD.unpack_from(data, start)
+        num_rows, num_text_bytes = _HEAD.unpack_from(data, start)
         texts_at = start + _HEAD.size + num_rows * PICTURE.itemsize
         end = texts_at + num_text_bytes
         if end > len(data) or _FRONT.unpack_from(data, place) != (xxhash.xxh3_64_intdigest(data[start:end]),):
             return None
         rows = np.frombuffer(data, PICTURE, num_rows, start + _HEAD.size)
-        return cls(rows, dict(json.loads(bytes(data[texts_at:end]))), *pixels), end
+        return cls(rows, dict(json.loads(bytes(data[texts_at:end])))), end
 
 
 class Scratch:
@@ -95,27 +91,27 @@ class Scratch:
         """Whether a file with that digest was looked at in an earlier run, and its pixels are there as they were."""
         return file in self._known
 
-    def pixels(self, offset: int, size: int) -> bytes:
-        """What `learn` put there; fewer bytes where somebody took them."""
-        return os.pread(self._pixels, size, offset)
+    def pixels(self, offset: int, size: int, checksum: int) -> bytes | None:
+        """The encoded pixels that a row tells of; None when they are not there as they were."""
+        data = os.pread(self._pixels, size, offset)
+        return data if xxhash.xxh3_64_intdigest(data) == checksum else None
 
     def learn(self, files: NDArray[np.bytes_], found: Examined) -> None:
         """Keeps what files, given by their digests, hold."""
         rows = found.rows.copy()
         rows["file"] = files
         rows["offset"] += np.uint64(self._end)
-        checksum = xxhash.xxh3_64_intdigest(found.payloads.data)
-        block = _Block(rows, found.details, self._end, len(found.payloads), checksum)
+        block = _Block(rows, found.details)
         with self._telling():
             self._end = _write(self._pixels, found.payloads.data, self._end)
             self._place = _write(self._pictures, block.to_bytes(), self._place)
         self._remember(block)
 
     def pictures_of(self, files: NDArray[np.bytes_]) -> Rows:
-        """[n] what is in the files with digests [n], all of which are known."""
+        """[n] what is in the files with digests [n], all known; where one was learned twice, the later."""
         rows = np.concatenate(self._rows) if self._rows else np.zeros(0, PICTURE)
         order = np.argsort(rows["file"], kind="stable")
-        places = np.searchsorted(rows["file"][order], files)
+        places = np.searchsorted(rows["file"][order], files, side="right") - 1
         found: Rows = rows[order[places]]
         return found
 
@@ -146,14 +142,12 @@ class Scratch:
         place = len(made_for)
         while (read := _Block.read(data, place)) is not None:
             block, place = read
-            if self._has_pixels(block):
-                self._remember(block)
-                self._known.update(np.ascontiguousarray(block.rows["file"]).view("V16").tolist())
+            self._remember(block)
+            places = (block.rows[name].tolist() for name in ("offset", "size", "checksum"))
+            for number, (offset, size, checksum) in enumerate(zip(*places, strict=True)):
+                if not size or self.pixels(offset, size, checksum) is not None:
+                    self._known.add(digest_at(block.rows["file"], number))
         return place
-
-    def _has_pixels(self, block: _Block) -> bool:
-        pixels = self.pixels(block.pixels_at, block.num_pixel_bytes)
-        return xxhash.xxh3_64_intdigest(pixels) == block.pixels_checksum
 
     @contextmanager
     def _telling(self) -> Iterator[None]:

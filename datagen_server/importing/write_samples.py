@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from datagen_server.importing.decide import Samples
+from datagen_server.importing.decide import Samples, all_have
 from datagen_server.importing.entry_table import EntryTable
-from datagen_server.importing.picture_chunk import Piece, PieceChunk, write_chunk
+from datagen_server.importing.picture_chunk import MAX_KEPT_BYTES, Piece, PieceChunk, write_chunk
 from datagen_server.importing.picture_rows import digest_at
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
@@ -33,8 +33,15 @@ class Stock:
 
 @contextmanager
 def open_records(stock: Stock, plan: Plan, workers: Workers, shards: Sequence[Shard]) -> Iterator[Iterator[Rendered]]:
-    """The records of `shards`, in order, those of one transaction at a time."""
-    with closing(workers.map(write_chunk, _tasks(stock, plan, shards))) as parts:
+    """The records of `shards`, in order, those of one transaction at a time.
+
+    Where all pictures have the size of the set they are stored as they are: that costs less than asking workers.
+    """
+    tasks, spec = _tasks(stock, plan, shards), plan.dataset.spec
+    if all_have(stock.table, stock.samples, (spec.width, spec.height)) and spec.image_bytes <= MAX_KEPT_BYTES:
+        yield _transactions(map(write_chunk, tasks), plan, shards)
+        return
+    with closing(workers.map(write_chunk, tasks)) as parts:
         yield _transactions(parts, plan, shards)
 
 
@@ -77,14 +84,14 @@ def _pieces(stock: Stock, split: str, indices: range) -> Iterator[Piece]:
     table, scratch = stock.table, stock.scratch
     entries = stock.samples[split][indices.start : indices.stop]
     pictures = table.pictures[entries]
-    columns = (pictures[name].tolist() for name in ("width", "height", "offset", "size"))
-    for number, (entry, width, height, offset, size) in enumerate(zip(entries.tolist(), *columns, strict=True)):
+    columns = (pictures[name].tolist() for name in ("width", "height", "offset", "size", "checksum"))
+    for number, (entry, width, height, *place) in enumerate(zip(entries.tolist(), *columns, strict=True)):
         content = digest_at(pictures["content"], number)
-        if not size:
+        if not place[1]:
             yield Piece(indices[number], table.labels[entry], content, None, _file(stock, entry))
             continue
-        data = scratch.pixels(offset, size)
-        if len(data) < size:
+        data = scratch.pixels(*place)
+        if data is None:
             raise StreamingError(f"{scratch.folder} is damaged; run it again")
         yield Piece(indices[number], table.labels[entry], content, (width, height), data)
 

@@ -97,8 +97,8 @@ def max_payload_bytes(spec: DatasetSpec) -> int:
     return spec.image_bytes + spec.image_bytes // 64 + 4096
 
 
-def sample_digest(split: str, index: int, label: bytes, image: NDArray[np.uint8]) -> int:
-    """128 bits of one sample, whatever its codec; label: as it is stored.
+def sample_digest(split: str, index: int, label: bytes, pixels: bytes | memoryview) -> int:
+    """128 bits of one sample, whatever its codec; label: as it is stored; pixels: see `digested`.
 
     A set of samples has the sum of theirs modulo `DIGEST_MODULUS`.
 
@@ -106,7 +106,21 @@ def sample_digest(split: str, index: int, label: bytes, image: NDArray[np.uint8]
     the same samples; it does not protect against forgery. Damage is found by the checksums and each shard's SHA-256.
     """
     seed = xxhash.xxh3_64_intdigest(f"{split}/{index}/".encode() + label)
-    return xxhash.xxh3_128_intdigest(np.ascontiguousarray(image).data, seed)
+    return xxhash.xxh3_128_intdigest(pixels, seed)
+
+
+def digested(spec: DatasetSpec, image: NDArray[np.uint8]) -> bytes | memoryview:
+    """What the digest of a sample is made of: its pixels; for imported pictures their `content_of`.
+
+    An import knows that one long before it knows the sample's index, and need not decode the picture again.
+    """
+    return content_of(image) if spec.is_imported else np.ascontiguousarray(image).data
+
+
+def content_of(image: NDArray[np.uint8]) -> bytes:
+    """The digest of a picture, uint8 [height, width, 3]: 16 bytes that equal pictures share, and no others."""
+    height, width, _ = image.shape
+    return xxhash.xxh3_128_digest(np.ascontiguousarray(image).data, seed=width << 32 | height)
 
 
 def _checksum(key: int, rest: bytes | memoryview, payload: bytes | memoryview) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from datagen_server.shards import digest_cache
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
-from datagen_server.shards.record import DIGEST_MODULUS, layout_of, sample_digest
+from datagen_server.shards.record import DIGEST_MODULUS, digested, layout_of, sample_digest
 from datagen_server.shards.shard_file import ShardFile, read_description
 from shared.errors import DataLoss, UsageError
 from shared.protocol.image_codec import decode
@@ -93,4 +93,4 @@ def _digest_of(file: ShardFile, plan: Plan, index: int) -> int | None:
         (image,) = decode([memoryview(record)[layout.header_bytes :]], plan.codec, spec.image_shape)
     except DataLoss:
         return None
-    return sample_digest(file.shard.split, index, label, image)
+    return sample_digest(file.shard.split, index, label, digested(spec, image))

@@ -21,6 +21,7 @@ from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.record import (
     DIGEST_MODULUS,
+    digested,
     layout_of,
     max_payload_bytes,
     record_key,
@@ -52,8 +53,8 @@ def chunk_of(plan: Plan, split: str, indices: range, font_files: FontFiles = NO_
     return Chunk(plan.dataset.spec, plan.dataset.fingerprint, plan.codec, split, indices, font_files)
 
 
-EncodedSample = tuple[int, str, NDArray[np.uint8], bytes]
-"Index, text, uint8 [height, width, 3], and the same encoded."
+EncodedSample = tuple[int, str, bytes | memoryview, bytes]
+"Index, text, what `digested` its image gives, and the image encoded."
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def render_chunk(chunk: Chunk) -> Rendered:
     def samples() -> Iterator[EncodedSample]:
         for index in chunk.indices:
             image, text = renderer.render(chunk.split, index)
-            yield index, text, image, encode(image, chunk.codec)
+            yield index, text, digested(chunk.spec, image), encode(image, chunk.codec)
 
     target = RecordTarget(chunk.spec, chunk.fingerprint, chunk.codec, chunk.split)
     return pack_records(target, samples(), len(chunk.indices))
@@ -102,13 +103,13 @@ def pack_records(target: RecordTarget, samples: Iterable[EncodedSample], count: 
     # One block, filled image by image: keeping the images and joining them costs four times the page faults.
     joined = np.empty(count * (layout.header_bytes + max_payload_bytes(spec)), np.uint8)
     view, ends, digest = joined.data, [0], 0
-    for index, text, image, payload in samples:
+    for index, text, pixels, payload in samples:
         label = layout.stored(label_of(text, spec.alphabet, spec.max_length))
         header = layout.header(key, index, codec, label, payload)
         body, end = ends[-1] + len(header), ends[-1] + len(header) + len(payload)
         view[ends[-1] : body], view[body:end] = header, payload
         ends.append(end)
-        digest += sample_digest(target.split, index, label, image)
+        digest += sample_digest(target.split, index, label, pixels)
     return Rendered(joined[: ends[-1]], tuple(ends), digest % DIGEST_MODULUS)
 
 

@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from datagen_server.shards.record import (
     DIGEST_MODULUS,
+    content_of,
+    digested,
     is_intact,
     layout_of,
     max_payload_bytes,
@@ -77,14 +79,22 @@ def test_the_digest_of_a_sample_tells_split_index_label_and_pixels_apart() -> No
     other_image, other_label = image.copy(), b"\x09" + LABEL[1:]
     other_image[3, 4, 1] = 9
     digests = {
-        sample_digest("train", 1, LABEL, image),
-        sample_digest("test", 1, LABEL, image),
-        sample_digest("train", 2, LABEL, image),
-        sample_digest("train", 1, other_label, image),
-        sample_digest("train", 1, LABEL, other_image),
+        sample_digest("train", 1, LABEL, image.data),
+        sample_digest("test", 1, LABEL, image.data),
+        sample_digest("train", 2, LABEL, image.data),
+        sample_digest("train", 1, other_label, image.data),
+        sample_digest("train", 1, LABEL, other_image.data),
     }
     assert len(digests) == 5
     assert max(digests) < DIGEST_MODULUS
+
+
+def test_the_digest_of_an_imported_sample_is_made_of_that_of_its_pixels() -> None:
+    image = np.zeros((16, 16, 3), np.uint8)
+    rendered, imported = DatasetSpec(width=16, height=16), DatasetSpec(width=16, height=16, styles=())
+    assert bytes(digested(rendered, image)) == image.tobytes()
+    assert digested(imported, image) == content_of(image)
+    assert content_of(image) != content_of(np.zeros((32, 8, 3), np.uint8))
 
 
 @pytest.mark.parametrize(
