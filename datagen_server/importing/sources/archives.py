@@ -19,6 +19,7 @@ from datagen_server.importing.sources.file_tree import Unread, printable, read_a
 from shared.errors import UsageError
 from shared.images.decode import MAX_FILE_BYTES, PictureError, one_line, too_many_bytes
 from shared.system.atomic_file import write_error
+from shared.system.open_files import check_handles
 
 _COMPRESSIONS: Mapping[bytes, Callable[[Path], Any]] = MappingProxyType(
     {b"\x1f\x8b": gzip.GzipFile, b"BZh": bz2.BZ2File, b"\xfd7zXZ\x00": lzma.LZMAFile}
@@ -153,10 +154,14 @@ def is_archive(path: Path) -> bool:
 
 
 def open_archive(path: Path, scratch: Path) -> "TarFile | ZipFile":
-    """The archive as a `FileTree`; scratch: a directory for files without a name. Raises `UsageError`."""
+    """The archive as a `FileTree`, which keeps one file open; scratch: a directory for files without a name.
+
+    Raises `UsageError`, and `Unavailable` when too many files are open.
+    """
     try:
         return ZipFile(path, scratch) if _is_zip(path) else TarFile(path, scratch)
     except OSError as error:
+        check_handles(error)
         raise UsageError(f"cannot open {path}: {error.strerror or one_line(error)}") from error
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from datagen_server.importing.reasons import Reason
 from shared.images.decode import MAX_FILE_BYTES, PictureError, PictureProblem, one_line, too_many_bytes
+from shared.system.open_files import check_handles
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif")
 _OTHER_PICTURE_SUFFIXES = (".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm", ".jp2", ".svg")
@@ -156,7 +157,9 @@ class Reader(Protocol):
 
 
 def unreadable(error: Exception) -> PictureError:
-    """The error for a file that is there and cannot be read."""
+    """The error for a file that is there and cannot be read; raises `Unavailable` when that is no fault of the file."""
+    if isinstance(error, OSError):
+        check_handles(error)
     text = error.strerror if isinstance(error, OSError) and error.strerror else one_line(error)
     return PictureError(PictureProblem.UNREADABLE_FILE, f"cannot be read: {text}")
 

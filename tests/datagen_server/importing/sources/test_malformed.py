@@ -2,12 +2,14 @@
 
 import io
 import os
+import resource
 import struct
 import subprocess
 import sys
 import tarfile
 import zipfile
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import lmdb
@@ -17,7 +19,7 @@ from datagen_server.importing.labels import LabelError, LabelRules
 from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.sources.picture_source import PictureEntry
-from shared.errors import UsageError
+from shared.errors import Unavailable, UsageError
 from shared.images.decode import PictureError, decode_picture
 from tests.datagen_server.importing.sources.building import (
     SAMPLES,
@@ -436,3 +438,21 @@ def test_a_zip_made_in_china_has_its_names(tmp_path: Path) -> None:
 def test_pairs_that_lack_their_half_are_said(tmp_path: Path) -> None:
     data = write(tmp_path / "data", {**pairs(), "lone.png": GOOD, "text.txt": "ab", "bad.json": "{", "bad.png": GOOD})
     assert outcome(data) == {"good": 4, "no_label": 2, "missing_picture": 1}
+
+
+def open_all(path: Path, stack: ExitStack) -> None:
+    for one in open_sources(path, Hints(), path.parent):
+        stack.callback(one.source.close)
+
+
+def test_more_archives_than_open_files_are_one_line(tmp_path: Path) -> None:
+    write(tmp_path / "data", by_label())
+    (tmp_path / "tars").mkdir()
+    for number in range(40):
+        tar(tmp_path / "tars" / f"{number}.tar", tmp_path / "data")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 20, hard))
+        stack.callback(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        with pytest.raises(Unavailable, match=r"too many open files: .*; raise the limit \(ulimit -n\)"):
+            open_all(tmp_path / "tars", stack)
