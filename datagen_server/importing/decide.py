@@ -55,12 +55,12 @@ class Decided:
 
 def decide(table: EntryTable, choices: Choices) -> Decided:
     """Says in `table` what is skipped and why; raises `UsageError` when no sample is left."""
-    notes = _settle_splits(table, choices)
+    wanted, note = _settle_splits(table, choices)
     _skip_contradictions_and_duplicates(table)
     samples = _number_samples(table)
     if not samples:
         raise UsageError(f"no picture is left to import: {_why_none(table)}")
-    notes += [f"split {name} has no picture left" for name in _vanished(table, samples)]
+    notes = [note, *(f"split {name} has no picture left" for name in sorted(wanted - samples.keys()))]
     spec, note = _spec_of(table, samples, choices)
     dataset = Dataset(
         spec=spec,
@@ -94,14 +94,15 @@ def resizing_of(fit: Fit, size: tuple[int, int]) -> bytes:
     return digest.digest()
 
 
-def _settle_splits(table: EntryTable, choices: Choices) -> list[str]:
-    """Gives every entry its split, from its source or by its pixels."""
+def _settle_splits(table: EntryTable, choices: Choices) -> tuple[set[str], str]:
+    """Gives every entry its split, from its source or by its pixels; returns all splits, and how it came about."""
     named = {split for split in table.splits if split is not None}
     asked = {VALID: choices.valid_share, TEST: choices.test_share}
     if not named:
         defaults = {name: DEFAULT_SHARE if share is None else share for name, share in asked.items()}
         _apply_shares(table, Shares(valid=defaults[VALID], test=defaults[TEST]), None)
-        return [f"splits by the pixels of each picture: {defaults[TEST]:.0%} test, {defaults[VALID]:.0%} valid"]
+        note = f"splits by the pixels of each picture: {defaults[TEST]:.0%} test, {defaults[VALID]:.0%} valid"
+        return {TRAIN, *(name for name, share in defaults.items() if share)}, note
     for name in named & {name for name, share in asked.items() if share}:
         raise UsageError(f"--{name}-share makes a split {name}, and the sources have one already; leave it out")
     for entry in table.left():
@@ -110,7 +111,8 @@ def _settle_splits(table: EntryTable, choices: Choices) -> list[str]:
             table.skip(entry, Reason.NO_SPLIT, detail)
     if any(asked.values()):
         _apply_shares(table, Shares(valid=asked[VALID] or 0, test=asked[TEST] or 0), TRAIN)
-    return [f"splits as the sources name them: {', '.join(sorted(named))}"]
+    wanted = named | {name for name, share in asked.items() if share}
+    return wanted, f"splits as the sources name them: {', '.join(sorted(named))}"
 
 
 def _apply_shares(table: EntryTable, shares: Shares, split: str | None) -> None:
@@ -168,15 +170,12 @@ def _why_none(table: EntryTable) -> str:
         if reason is not None:
             entries.setdefault(reason, []).append(entry)
     most = sorted(entries.items(), key=lambda item: (-len(item[1]), item[0].value))[:_REASONS_SHOWN]
-    shown = (
-        f"{len(numbers):,} {reason.text} ({printable(min(table.names[entry] for entry in numbers))})"
-        for reason, numbers in most
-    )
-    return ", ".join(shown) or "the sources list none"
+    return "; ".join(_described(table, *item) for item in most) or "the sources list none"
 
 
-def _vanished(table: EntryTable, samples: Samples) -> list[str]:
-    return sorted({split for split in table.splits if split is not None} - samples.keys())
+def _described(table: EntryTable, reason: Reason, entries: list[int]) -> str:
+    first = min(entries, key=table.order_of)
+    return f"{len(entries):,} {reason.text} ({printable(f'{table.names[first]}: {table.details[first]}')})"
 
 
 def _spec_of(table: EntryTable, samples: Samples, choices: Choices) -> tuple[DatasetSpec, str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from datagen_server.importing.sources.archives import is_archive, open_archive
-from datagen_server.importing.sources.file_names import NamedPictures
+from datagen_server.importing.sources.file_names import NamedPictures, check_not_numbered
 from datagen_server.importing.sources.file_tree import FileTree, Folder, is_picture_name
 from datagen_server.importing.sources.label_files import LABEL_FILE_SUFFIXES, LabelFiles, find_label_files
 from datagen_server.importing.sources.ocr_lmdb import OcrLmdbs, find_data_files, is_lmdb
@@ -97,7 +97,10 @@ def _recognised(tree: FileTree, default_split: str | None, hints: Hints) -> Pict
     if kind == "webdataset" or (kind is None and are_pairs(tree)):
         return LabelledPairs(tree, default_split, hints.encoding)
     if not any(is_picture_name(name) for name in tree.files) and not tree.unread:
-        raise UsageError(f"{tree.origin} holds no pictures, label files or LMDB files")
+        problem = f"{tree.origin} holds no pictures, label files or LMDB files"
+        raise UsageError(f"{problem}; the names of pictures end in .png, .jpg, .webp, .bmp or .gif")
+    if kind is None:
+        check_not_numbered(tree)
     return NamedPictures(tree, default_split, hints.label_pattern)
 
 

@@ -13,6 +13,9 @@ from shared.errors import UsageError
 _NUMBER_LABEL = re.compile(r"(?P<number>\d+)-(?P<label>.+)", re.DOTALL)
 _LABEL_NUMBER = re.compile(r"(?P<label>.+)_(?P<number>\d+)", re.DOTALL)
 _LABEL = re.compile(r"(?P<label>.+)", re.DOTALL)
+_DECIMAL = re.compile(r"[0-9]{1,9}")
+_MAYBE_LABELS = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xlsx", ".xls", ".xml", ".yaml", ".parquet")
+_FEWEST_NUMBERED = 3
 _NEARLY_ALL, _HARDLY_ANY = 0.9, 0.1
 _EXAMPLES = 3
 _EXPORTED_DIGITS = 5
@@ -95,6 +98,31 @@ def recognise(names: Sequence[str], origin: str) -> re.Pattern[str]:
     some, other = printable(names[fits.index(True)]), printable(names[fits.index(False)])
     problem = f"{origin}: {share:.0%} of the names look like LABEL_NUMBER ({some}), the others not ({other})"
     raise UsageError(f"{problem}; say what is the label with --label-pattern, such as '(?P<label>[^/_]+)[^/]*$'")
+
+
+def check_not_numbered(tree: FileTree) -> None:
+    """Raises `UsageError` when the names only number the pictures and the labels seem to be elsewhere.
+
+    Elsewhere: in a file beside them that is no label file of a known form, or in the names of their folders.
+    """
+    numbers: dict[str, list[int]] = {}
+    for name in filter(is_picture_name, tree.files):
+        if not _DECIMAL.fullmatch(_stem(name)):
+            return
+        numbers.setdefault(name.rpartition("/")[0], []).append(int(_stem(name)))
+    if not all(len(each) >= _FEWEST_NUMBERED and max(each) - min(each) < len(each) for each in numbers.values()):
+        return
+    origin = printable(tree.origin)
+    beside = [name for name in tree.files if name.lower().endswith(_MAYBE_LABELS)]
+    if beside:
+        problem = f"{origin}: the names only number the pictures, and {printable(beside[0])} is no label file"
+        raise UsageError(
+            f"{problem} of a known form (a .csv with the header filename,label; lines of path, tab and label; .jsonl);"
+            " change its form, or give --from names"
+        )
+    if len(numbers) > 1:
+        problem = f"{origin}: the names only number the pictures; where the folder's name is the label,"
+        raise UsageError(f"{problem} give --label-pattern '(?P<label>[^/]+)/[^/]*$', else --from names")
 
 
 def _stem(name: str) -> str:

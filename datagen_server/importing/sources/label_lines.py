@@ -39,8 +39,8 @@ def parse_labels(text: str, suffix: str) -> Iterator[LabelLine]:
 def looks_like_labels(text: str, suffix: str) -> bool:
     """Whether at least half of the first lines name a picture."""
     head = "\n".join(lines_of(text)[: _LOOKED_AT + 1])
-    if suffix in (".csv", ".tsv") and not _columns(head):
-        return False
+    if suffix in (".csv", ".tsv") and not _columns(head) and not _LINE.fullmatch(head.partition("\n")[0]):
+        return False  # Its first line is a header, and an unknown one.
     lines = [line for line, _ in zip(parse_labels(head, suffix), range(_LOOKED_AT), strict=False)]
     named = [line for line in lines if re.search(_SUFFIX + "$", line.path, re.IGNORECASE)]
     return bool(lines) and len(named) >= len(lines) / 2

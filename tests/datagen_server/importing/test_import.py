@@ -132,6 +132,8 @@ def test_a_split_that_vanishes_is_said(tmp_path: Path) -> None:
     facts = imported(data, out=tmp_path / "out")
     assert facts["splits"] == {"train": 4}
     assert "split test has no picture left" in facts["notes"]
+    facts = imported(write(tmp_path / "one", {"ab.png": picture_file()}), out=tmp_path / "one-out")
+    assert sum(f"split {name} has no picture left" in facts["notes"] for name in ("train", "valid", "test")) == 2
 
 
 def test_equal_pictures_are_kept_once_counted_across_splits_and_dropped_where_they_contradict(tmp_path: Path) -> None:
@@ -220,7 +222,7 @@ def test_strict_writes_no_shards(tmp_path: Path) -> None:
 
 
 def test_nothing_left_is_one_line_with_the_reasons(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no picture is left to import: 1 not a picture \(ab.png\)"):
+    with pytest.raises(UsageError, match=r"no picture is left to import: 1 not a picture \(ab.png: is not a PNG, .*\)"):
         imported(write(tmp_path / "data", {"ab.png": b"text"}), out=tmp_path / "out")
 
 

@@ -375,6 +375,34 @@ def test_a_damaged_lmdb_gives_what_is_left_of_it(tmp_path: Path) -> None:
         assert outcome(path.parent).get("good", 0) < 401
 
 
+# Names that only number the pictures
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (["0.png", "1.png", "2.png", "labels.json"], "labels.json is no label file of a known form"),
+        (["007.png", "008.png", "009.png", "labels.csv"], "labels.csv is no label file of a known form"),
+        (["a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png"], "where the folder's name is the label"),
+    ],
+)
+def test_names_that_only_number_the_pictures_are_no_labels(tmp_path: Path, files: list[str], words: str) -> None:
+    write(tmp_path / "data", {name: GOOD if name.endswith(".png") else '{"0.png": "ab"}' for name in files})
+    assert words in refused(tmp_path / "data")
+    assert outcome(tmp_path / "data", Hints(kind="names"))["good"] == sum(name.endswith(".png") for name in files)
+
+
+@pytest.mark.parametrize("files", [["0.png", "1.png", "2.png"], ["0.png", "17.png", "20.png", "readme.txt"]])
+def test_names_of_digits_may_be_labels(tmp_path: Path, files: list[str]) -> None:
+    write(tmp_path / "data", {name: GOOD if name.endswith(".png") else "Hello" for name in files})
+    assert outcome(tmp_path / "data") == {"good": 3}
+
+
+def test_a_csv_without_a_header_is_read(tmp_path: Path) -> None:
+    write(tmp_path / "data", {"0.png": GOOD, "1.png": GOOD, "labels.csv": "0.png,ab\n1.png,cd\n"})
+    assert [entry.label for entry in entries_of(tmp_path / "data")] == ["ab", "cd"]
+
+
 # Archives
 
 
