@@ -82,14 +82,13 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 def recognise(names: Sequence[str], origin: str) -> re.Pattern[str]:
     """Which of the three forms the names have; `UsageError` when only some have it."""
-    stems = [_stem(name) for name in names]
-    matches = [(name, _NUMBER_LABEL.fullmatch(stem)) for name, stem in zip(names, stems, strict=True)]
+    matches = ((name, _NUMBER_LABEL.fullmatch(_stem(name))) for name in names)
     numbered = [(name.rpartition("/")[0], found["number"]) for name, found in matches if found]
     # A running number comes once in a folder. The first part of the label 12-34 does not, or has no 90% of the names.
     is_running = len(set(numbered)) == len(numbered) >= _NEARLY_ALL * len(names)
     if is_running and (len(numbered) > 1 or (numbered and len(numbered[0][1]) >= _EXPORTED_DIGITS)):
         return _NUMBER_LABEL
-    fits = [bool(_LABEL_NUMBER.fullmatch(stem)) for stem in stems]
+    fits = [bool(_LABEL_NUMBER.fullmatch(_stem(name))) for name in names]
     share = sum(fits) / max(1, len(fits))
     if share >= _NEARLY_ALL:
         return _LABEL_NUMBER

@@ -1,7 +1,7 @@
 """A tree of files that is only read: a folder here, an archive in `archives`. All have the same paths: a/b/c.png."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -117,15 +117,17 @@ class Folder:
             folder = folders.pop()
             try:
                 facts = os.stat(self._root / folder)
-                entries = list(os.scandir(self._root / folder))
+                if (facts.st_dev, facts.st_ino) in seen:
+                    detail = "is a link to a folder that was read already"
+                    unread.append(Unread(folder, Reason.UNREADABLE_FOLDER, detail))
+                    continue
+                with os.scandir(self._root / folder) as entries:
+                    within = sorted(_sort_in(entries, f"{folder}/" if folder else "", files, unread), reverse=True)
             except OSError as error:
                 unread.append(Unread(folder or ".", Reason.UNREADABLE_FOLDER, str(error.strerror)))
                 continue
-            if (facts.st_dev, facts.st_ino) in seen:
-                unread.append(Unread(folder, Reason.UNREADABLE_FOLDER, "is a link to a folder that was read already"))
-                continue
             seen.add((facts.st_dev, facts.st_ino))
-            folders += _sort_in(entries, f"{folder}/" if folder else "", files, unread)
+            folders += within
         return sorted(files), sorted(unread, key=lambda one: one.name)
 
 
@@ -179,9 +181,11 @@ def printable(name: str) -> str:
     return name if name.isprintable() else ascii(name)[1:-1]
 
 
-def _sort_in(entries: "list[os.DirEntry[str]]", prefix: str, files: list[str], unread: list[Unread]) -> Iterator[str]:
+def _sort_in(
+    entries: "Iterable[os.DirEntry[str]]", prefix: str, files: list[str], unread: list[Unread]
+) -> Iterator[str]:
     """Appends what is in one folder; yields its folders."""
-    for entry in sorted(entries, key=lambda entry: entry.name, reverse=True):
+    for entry in entries:
         if entry.name.startswith("."):
             continue
         name = prefix + entry.name
