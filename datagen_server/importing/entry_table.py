@@ -1,7 +1,7 @@
 """Everything that the sources of an import list, and what is known of each picture, as columns.
 
-An entry is called by its number, in the order of listing. Memory is some 300 bytes for each entry, its name and label
-included; the pixels are in `Scratch`.
+An entry is called by its number, in the order of listing. Memory is some 500 bytes for each, with what its source keeps
+of it; the pixels are in `Scratch`.
 """
 
 from array import array
