@@ -1,12 +1,16 @@
-"""Of a trained network, the ONNX file reads ten thousand images exactly as the checkpoint does."""
+"""Of a trained network, ONNX and MINDIR files read ten thousand images exactly as the checkpoint does."""
 
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import mindspore as ms
 import numpy as np
 import pytest
+from mindspore import nn
+from numpy.typing import NDArray
 
 from shared.client import connect
 from shared.dataset.rank_slice import Remainder
@@ -14,30 +18,43 @@ from shared.recogniser.ctc.ctc_decoding import greedy_decode
 from shared.recogniser.onnx.predictor import OnnxPredictor
 from shared.recogniser.predictor import load_checkpoint
 from shared.system.embedded_service import embedded_service
-from trainer.export_formats import export_onnx
+from trainer.export_formats import export_mindir, export_onnx
 
 SAMPLES = 10_000
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-def test_ten_thousand_images_are_read_alike_and_logits_differ_by_roundings_only(tmp_path: Path) -> None:
-    out, worst, different = tmp_path / "network.onnx", 0.0, 0
+@pytest.mark.parametrize("preset", ["fast", "crnn"])
+def test_ten_thousand_images_are_read_alike_and_logits_differ_by_roundings_only(preset: str, tmp_path: Path) -> None:
+    worst, different = {".onnx": 0.0, ".mindir": 0.0}, 0
     with embedded_service(counts={"train": 19_200, "test": SAMPLES}) as target:
         command = [sys.executable, "-m", "trainer", "--datagen", target, "--run-dir", str(tmp_path / "run"), "--json"]
-        done = subprocess.run([*command, "--steps", "300"], stdout=subprocess.PIPE, text=True, check=True)
+        more = ["--steps", "300", "--preset", preset]
+        done = subprocess.run([*command, *more], stdout=subprocess.PIPE, text=True, check=True)
         assert json.loads(done.stdout)["steps"] == 300
-        export_onnx(tmp_path / "run", out, "cpu")
-        checkpoint, exported = load_checkpoint(tmp_path / "run", "cpu"), OnnxPredictor(out)
+        exported, checkpoint = _exported(tmp_path), load_checkpoint(tmp_path / "run", "cpu")
         with (
             connect(target) as client,
             client.stream("test", shuffle=False, global_batch_size=64, remainder=Remainder.PAD) as batches,
         ):
             for batch in batches:
-                both = checkpoint.logits(batch.images), exported.logits(batch.images)
-                worst = max(worst, float(np.abs(both[0] - both[1]).max()))
-                texts = [greedy_decode(logits, checkpoint.alphabet) for logits in both]
-                different += sum(one != other for one, other in zip(*texts, strict=True))
-    print(f"\n{SAMPLES:,} images: {different} read otherwise, logits differ by {worst:.2g} at most")
+                expected = checkpoint.logits(batch.images)
+                texts = greedy_decode(expected, checkpoint.alphabet)
+                for suffix, logits_of in exported.items():
+                    logits = logits_of(batch.images)
+                    worst[suffix] = max(worst[suffix], float(np.abs(logits - expected).max()))
+                    found = greedy_decode(logits, checkpoint.alphabet)
+                    different += sum(one != other for one, other in zip(texts, found, strict=True))
+    print(f"\n{preset}, {SAMPLES:,} images: {different} read otherwise, logits differ by at most {worst}")
     assert different == 0
-    assert worst <= 1e-4
+    assert max(worst.values()) <= 1e-4
+
+
+def _exported(folder: Path) -> dict[str, Callable[[NDArray[np.uint8]], NDArray[np.float32]]]:
+    """What computes logits, by suffix of the file exported from the run in `folder`."""
+    onnx, mindir = folder / "network.onnx", folder / "network.mindir"
+    export_onnx(folder / "run", onnx, "cpu")
+    export_mindir(folder / "run", mindir, "cpu")
+    graph = nn.GraphCell(ms.load(str(mindir)))
+    return {".onnx": OnnxPredictor(onnx).logits, ".mindir": lambda images: graph(ms.Tensor(images)).asnumpy()}

@@ -53,6 +53,15 @@ def test_images_are_resized_by_area_and_standardised(width: int, height: int, re
         assert np.abs(values - expected).max() < 1e-4
 
 
+def test_a_pale_image_is_standardised_without_a_drift_of_the_mean() -> None:
+    ink = np.random.default_rng(0).random((4, HEIGHT, 96, 1)) < 0.05
+    images = np.where(ink, 235, 245).astype(np.uint8).repeat(3, axis=3)
+    found = Resize(96, HEIGHT, 96)(ms.Tensor(images)).asnumpy().reshape(4, 96, HEIGHT, 3).transpose(0, 2, 1, 3)
+    exact = images.astype(np.float64)
+    exact = (exact - exact.mean((1, 2, 3), keepdims=True)) / np.sqrt(exact.var((1, 2, 3), keepdims=True) + 1)
+    assert np.abs(found - exact).max() < 5e-5
+
+
 def _by_area(image: NDArray[np.float64], size: int) -> NDArray[np.float64]:
     """With `size` rows: every row repeated so often that whole numbers of them make a new one."""
     means: NDArray[np.float64] = image.repeat(size, axis=0).reshape(size, len(image), *image.shape[1:]).mean(axis=1)
