@@ -79,7 +79,8 @@ class TrainerConfig(BaseModel):
     columns_per_frame: int = Field(4, ge=1)
     """Raw image columns read in one time step."""
     second_layer: Literal["forward", "backward", "parallel"] = "backward"
-    """The direction in which the second LSTM layer reads; parallel: backward, beside the first layer, not after it."""
+    """The direction in which the second LSTM layer reads; parallel: backward, beside the first layer, not after it, and
+    the classifier sees the frames too."""
     pixels: Literal["ink", "colour"] = "ink"
     """Input per pixel with raw columns: its amount of ink, or its three colours, normalised as published."""
     initial_weights: Literal["orthogonal", "uniform", "small"] = "orthogonal"

@@ -2,7 +2,9 @@
 
 The stacked LSTM and its CTC head follow Graves et al., "Connectionist temporal classification" (ICML 2006).
 Note: the second layer may read right to left. It then knows what comes after a digit as well as what comes before,
-at the cost of two reversals instead of a bidirectional layer's doubled work.
+at the cost of two reversals instead of a bidirectional layer's doubled work. Parallel layers read the same frames, and
+the classifier sees these beside them: the convolutions learn what characters look like before the LSTM layers
+have learnt anything.
 """
 
 import mindspore as ms
@@ -26,7 +28,8 @@ class CaptchaNetwork(nn.Cell):
         self.first = _lstm("first", self.features.frame_size, spec)
         parallel = spec.second_layer == "parallel"
         self.second = _lstm("second", self.features.frame_size if parallel else spec.hidden_size, spec)
-        self.classify = _classifier(spec, (2 if parallel else 1) * spec.hidden_size)
+        seen = 2 * spec.hidden_size + self.features.frame_size if parallel else spec.hidden_size
+        self.classify = _classifier(spec, seen)
         self.reverse = _Reverse(spec.num_frames)
         self.second_layer = spec.second_layer
 
@@ -40,7 +43,7 @@ class CaptchaNetwork(nn.Cell):
             hidden, _ = self.second(self.reverse(hidden))
             return self.reverse(self._logits(hidden))
         backward, _ = self.second(self.reverse(frames))
-        return self._logits(ops.concat((hidden, self.reverse(backward)), 2))
+        return self._logits(ops.concat((hidden, self.reverse(backward), frames), 2))
 
     def _logits(self, hidden: ms.Tensor) -> ms.Tensor:
         """In float32 everywhere: Ascend's LSTM computes and answers in float16."""

@@ -35,7 +35,8 @@ class NetworkSpec:
     columns_per_frame: int = 4
     "Image columns read in one time step."
     second_layer: Literal["forward", "backward", "parallel"] = "backward"
-    "The direction in which the second LSTM layer reads; parallel: backward, beside the first layer, not after it."
+    """The direction in which the second LSTM layer reads; parallel: backward, beside the first layer, not after it, and
+    the classifier sees the frames too."""
     pixels: Literal["ink", "colour"] = "ink"
     "What the network sees of a pixel: one value or three."
     initial_weights: Literal["orthogonal", "uniform", "small"] = "orthogonal"

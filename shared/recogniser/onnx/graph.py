@@ -52,7 +52,7 @@ def _hidden(graph: GraphBuilder, spec: NetworkSpec, weights: Weights) -> str:
     frames = convolution_frames(graph, INPUT, spec, weights) if has_convolutions else _frames(graph, spec)
     first = _lstm(graph, frames, weights, "first", "forward")
     if spec.second_layer == "parallel":
-        return graph.add("Concat", first, _lstm(graph, frames, weights, "second", "reverse"), axis=2)
+        return graph.add("Concat", first, _lstm(graph, frames, weights, "second", "reverse"), frames, axis=2)
     return _lstm(graph, first, weights, "second", "reverse" if spec.second_layer == "backward" else "forward")
 
 
