@@ -27,10 +27,10 @@ _ZOO: Mapping[str, Any] = {
 _CRNN: Mapping[str, Any] = {
     # For captchas of any kind.
     "features": "convolution",
+    "batch_size": 32,
     "hidden_size": 128,
     "second_layer": "parallel",
     "initial_weights": "small",
-    "learning_rate": 0.003,
     "clip_norm": 20.0,
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "crnn": _CRNN, "zoo": _ZOO}

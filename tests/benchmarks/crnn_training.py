@@ -28,8 +28,6 @@ from trainer.distributed.world import SINGLE_RANK
 from trainer.presets import PRESETS
 from trainer.training.step import build_step
 
-BATCH_SIZE = 64
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -71,9 +69,10 @@ class Training:
         for row, text in enumerate(texts):
             self.labels[row, : len(text)] = [self.spec.alphabet.index(character) for character in text]
         config = load_config(PRESETS[preset], None, overrides)
-        part = RankSlice(count=self.num_train, global_batch_size=BATCH_SIZE)
+        self.batch_size = config.batch_size
+        part = RankSlice(count=self.num_train, global_batch_size=self.batch_size)
         self.step = build_step(config, self.spec, part, num_steps, "cpu", SINGLE_RANK)
-        self.batches = _batches(self.num_train)
+        self.batches = _batches(self.num_train, self.batch_size)
 
     def train(self, num_steps: int) -> float:
         """Takes steps; returns the last loss."""
@@ -88,9 +87,9 @@ class Training:
         """Share of the test pictures that are read without a mistake."""
         forward, read = _Forward(self.step.network), []
         images = self.images[self.num_train :]
-        for first in range(0, len(images), BATCH_SIZE):
-            batch = images[first : first + BATCH_SIZE]
-            whole = np.concatenate([batch, np.repeat(batch[:1], BATCH_SIZE - len(batch), axis=0)])
+        for first in range(0, len(images), self.batch_size):
+            batch = images[first : first + self.batch_size]
+            whole = np.concatenate([batch, np.repeat(batch[:1], self.batch_size - len(batch), axis=0)])
             logits = forward(ms.Tensor(whole)).asnumpy()[:, : len(batch)]
             read += greedy_decode(logits, self.spec.alphabet)
         return float(np.mean([text == truth for text, truth in zip(read, self.texts[self.num_train :], strict=True)]))
@@ -106,11 +105,11 @@ class _Forward(nn.Cell):
         return self.network(images)
 
 
-def _batches(num_train: int) -> Iterator[NDArray[np.int64]]:
+def _batches(num_train: int, size: int) -> Iterator[NDArray[np.int64]]:
     rng = np.random.default_rng(0)
     while True:
         order = rng.permutation(num_train)
-        yield from (order[first : first + BATCH_SIZE] for first in range(0, num_train - BATCH_SIZE + 1, BATCH_SIZE))
+        yield from (order[first : first + size] for first in range(0, num_train - size + 1, size))
 
 
 if __name__ == "__main__":
