@@ -3,9 +3,9 @@
     python -m tests.benchmarks.bench_crnn --python PEER/bin/python [--kinds NAME ...] [--only-steps]
 
 For each kind both train from the same file and read the same test pictures; CPU seconds are user and system time of
-the process, compilation included, reading the test pictures not. Both sides run on one core: the peer has one thread, and
-MindSpore's threads wait for each other by spinning, which would count. `--only-steps` compares single steps instead, several
-times in turns, on the first kind, with 64 pictures each.
+the process, compilation included, reading the test pictures not. Both sides run on one core: the peer has one thread,
+and MindSpore's threads wait for each other by spinning, which would count. `--only-steps` compares single steps
+instead, several times in turns, on the first kind, with 64 pictures each.
 """
 
 import argparse
