@@ -49,6 +49,13 @@ def losses_and_gradients(
         "classify.bias": d_logits.sum((0, 1)),
     }
     d_hidden = d_logits @ weights["classify.weight"]
+    if spec.second_layer == "parallel":
+        ahead, back, _ = np.split(d_hidden, [spec.hidden_size, 2 * spec.hidden_size], axis=2)
+        first, second = (
+            _lstm_backward(tape, d_out, weights, name)[1]
+            for tape, d_out, name in ((first_tape, ahead, "first"), (second_tape, back[::-1], "second"))
+        )
+        return np.array([loss for loss, _ in each]), grads | first | second
     d_hidden, second = _lstm_backward(second_tape, _as_read(d_hidden, spec), weights, "second")
     _, first = _lstm_backward(first_tape, _as_read(d_hidden, spec), weights, "first")
     return np.array([loss for loss, _ in each]), grads | first | second
@@ -97,9 +104,14 @@ def _colour(image: Array) -> Array:
 
 
 def _forward(weights: Weights, images: NDArray[np.uint8], spec: NetworkSpec) -> tuple[Array, Array, Tape, Tape]:
-    hidden, first_tape = _lstm(frames_of(images, spec), weights, "first")
-    hidden, second_tape = _lstm(_as_read(hidden, spec), weights, "second")
-    hidden = _as_read(hidden, spec)
+    frames = frames_of(images, spec)
+    hidden, first_tape = _lstm(frames, weights, "first")
+    if spec.second_layer == "parallel":
+        back, second_tape = _lstm(frames[::-1], weights, "second")
+        hidden = np.concatenate((hidden, back[::-1], frames), axis=2)
+    else:
+        hidden, second_tape = _lstm(_as_read(hidden, spec), weights, "second")
+        hidden = _as_read(hidden, spec)
     return hidden @ weights["classify.weight"].T + weights["classify.bias"], hidden, first_tape, second_tape
 
 

@@ -25,13 +25,14 @@ def test_the_ctc_loss_sums_over_all_paths(label: list[int]) -> None:
     assert oracle.ctc(logits, label)[0] == pytest.approx(-np.log(probability))
 
 
-@pytest.mark.parametrize("second_layer", ["forward", "backward"])
+@pytest.mark.parametrize("second_layer", ["forward", "backward", "parallel"])
 def test_the_gradients_are_differences(second_layer: str) -> None:
     rng = np.random.default_rng(1)
     spec = NetworkSpec(**{**vars(SPEC), "second_layer": second_layer})
     images, labels = rng.integers(0, 256, (2, 4, 12, 3), np.uint8), [[0, 1], [2, 2]]
-    shapes = {"classify.weight": (4, 3), "classify.bias": (4,)}
-    for name, size in (("first", 8), ("second", 3)):
+    read_by_second, seen = (8, 3 + 3 + 8) if second_layer == "parallel" else (3, 3)
+    shapes = {"classify.weight": (4, seen), "classify.bias": (4,)}
+    for name, size in (("first", 8), ("second", read_by_second)):
         shapes |= {f"{name}.weight_ih_l0": (12, size), f"{name}.weight_hh_l0": (12, 3)}
         shapes |= {f"{name}.bias_ih_l0": (12,), f"{name}.bias_hh_l0": (12,)}
     weights = {name: rng.normal(size=shape) for name, shape in shapes.items()}

@@ -44,9 +44,9 @@ def _norm(grads: oracle.Weights) -> float:
     return float(np.sqrt(sum((grad**2).sum() for grad in grads.values())))
 
 
-@pytest.mark.parametrize("preset", ["fast", "zoo"])
-def test_loss_and_gradients_agree_with_the_oracle(preset: str) -> None:
-    step, (images, labels) = _step(_config(preset)), _batch(0)
+@pytest.mark.parametrize(("preset", "more"), [("fast", []), ("fast", ["second_layer=parallel"]), ("zoo", [])])
+def test_loss_and_gradients_agree_with_the_oracle(preset: str, more: list[str]) -> None:
+    step, (images, labels) = _step(_config(preset, *more)), _batch(0)
     loss, grads = step.gradient(ms.Tensor(images), ms.Tensor(labels))
     losses, expected = oracle.losses_and_gradients(_weights(step), images, LABELS, step.network.spec)
     parts = NUM if preset == "fast" else 1  # The published loss is a sum, not a mean.

@@ -24,7 +24,7 @@ def _images(num: int = 2) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (num, SPEC.height, SPEC.width, 3), np.uint8)
 
 
-@pytest.mark.parametrize("second_layer", ["forward", "backward"])
+@pytest.mark.parametrize("second_layer", ["forward", "backward", "parallel"])
 @pytest.mark.parametrize("pixels", ["ink", "colour"])
 @pytest.mark.parametrize("columns", [1, 3])
 def test_the_logits_agree_with_the_equations(second_layer: str, pixels: str, columns: int) -> None:
