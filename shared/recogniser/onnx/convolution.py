@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from shared.recogniser.network.features import STAGES, area_weights
+from shared.recogniser.network.features import FRAME_SCALE, STAGES, area_weights
 from shared.recogniser.network.network_spec import RESIZED_HEIGHT as HEIGHT
 from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.onnx.builder import GraphBuilder
@@ -25,7 +25,7 @@ def convolution_frames(graph: GraphBuilder, images: str, spec: NetworkSpec, weig
         x = graph.add("Conv", x, graph.constant(kernel), graph.constant(weights[f"{name}.shift"]), pads=[1, 1, 1, 1])
         cell = [cell_width, cell_height]
         x = graph.add("Relu", graph.add("MaxPool", x, kernel_shape=cell, strides=cell))
-    x = graph.add("Transpose", x, perm=[2, 0, 3, 1])
+    x = graph.add("Mul", graph.add("Transpose", x, perm=[2, 0, 3, 1]), graph.constant(FRAME_SCALE))
     rows, (channels, _, _) = HEIGHT // math.prod(cell_height for _, _, cell_height in STAGES), STAGES[-1]
     return graph.reshape(x, 0, 0, rows * channels)
 
