@@ -10,9 +10,10 @@ import pytest
 
 from shared.client import connect
 from shared.dataset.rank_slice import Remainder
+from shared.recogniser.checkpoint_info import find_checkpoint, read_info
 from shared.recogniser.ctc.ctc_decoding import greedy_decode
-from shared.recogniser.onnx.predictor import OnnxPredictor
-from shared.recogniser.predictor import load_checkpoint
+from shared.recogniser.onnx.predictor import load_onnx
+from shared.recogniser.predictor import Predictor
 from shared.system.embedded_service import embedded_service
 from trainer.export_formats import export_onnx
 
@@ -27,8 +28,9 @@ def test_ten_thousand_images_are_read_alike_and_logits_differ_by_roundings_only(
         command = [sys.executable, "-m", "trainer", "--datagen", target, "--run-dir", str(tmp_path / "run"), "--json"]
         done = subprocess.run([*command, "--steps", "300"], stdout=subprocess.PIPE, text=True, check=True)
         assert json.loads(done.stdout)["steps"] == 300
+        newest = find_checkpoint(tmp_path / "run")
         export_onnx(tmp_path / "run", out, "cpu")
-        checkpoint, exported = load_checkpoint(tmp_path / "run", "cpu"), OnnxPredictor(out)
+        checkpoint, exported = Predictor(newest, read_info(newest), "cpu"), load_onnx(out)
         with (
             connect(target) as client,
             client.stream("test", shuffle=False, global_batch_size=64, remainder=Remainder.PAD) as batches,

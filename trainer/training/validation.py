@@ -16,8 +16,9 @@ from shared.client import BatchStream, DatasetClient
 from shared.dataset.rank_slice import Remainder
 from shared.errors import UsageError
 from shared.protocol.batch import text_of
+from shared.recogniser import Device
 from shared.recogniser.ctc.ctc_decoding import collapse
-from shared.recogniser.device import Device, Signal
+from shared.recogniser.device import Signal
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 from shared.recogniser.predictor import NETWORK_BATCH_SIZE
 from trainer.config import TrainerConfig

@@ -11,14 +11,12 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 from mindspore.common.initializer import Constant, Uniform, initializer
-from numpy.typing import NDArray
 
+from shared.recogniser.network.constants import STAGES, area_weights
 from shared.recogniser.network.convolution import Grid, PooledConvolution
 from shared.recogniser.network.network_spec import RESIZED_HEIGHT as HEIGHT
 from shared.recogniser.network.preprocessing import Colour, Ink
 
-STAGES = ((16, 2, 2), (32, 2, 2), (64, 1, 2), (96, 1, 2))
-"Channels, and width and height of the pooling cell, of each stage."
 _GAIN = 1.6
 "Norm of the weights of an output at the start; 2**0.5 would keep the deviation of what goes through (He, ICCV 2015)."
 
@@ -90,15 +88,6 @@ class Resize(nn.Cell):
         values = values - ops.matmul(values, self.averaging)
         variance = ops.matmul(ops.square(values), self.averaging)
         return (values * ops.rsqrt(variance + 1.0)).reshape(num, self.resized * HEIGHT, 3)
-
-
-def area_weights(size: int, new_size: int) -> NDArray[np.float32]:
-    """[new_size, size]: the share that each old pixel has in a new one."""
-    edges = np.arange(new_size + 1) * (size / new_size)
-    pixels = np.arange(size)
-    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights = np.maximum(covered, 0.0)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 class _Stage(nn.Cell):
