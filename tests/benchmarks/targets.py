@@ -49,6 +49,8 @@ FIGURES = (
     Figure(name="streaming, times tf.data service", benchmark="peer", path=("ratio",), target=3),
     Figure(name="streaming raw, share of a bare socket", benchmark="peer", path=("raw_ratio_to_bare_socket",),
            target=0.45),
+    Figure(name="gRPC alone, ready messages: share of a bare socket", benchmark="peer",
+           path=("grpc_alone_raw_ratio_to_bare_socket",)),
     _start("trainer --steps 1, s", "trainer --steps 1", 2.5),
     _start("predict one picture, checkpoint, s", "predict, checkpoint", 0.8),
     _start("predict one picture, ONNX, s", "predict, ONNX", 0.8),
