@@ -24,7 +24,7 @@ BENCHMARKS: Mapping[str, Sequence[str]] = {
     "render": ("--rounds", "7"),
     "materialize": (),
     "read": (),
-    "stream": ("--rounds", "3"),
+    "stream": ("--rounds", "3", "--ranks", "1", "2"),
     "peer": ("--python", _TENSORFLOW),
     "tls": (),
     "capacity": (),
