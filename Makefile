@@ -16,7 +16,7 @@ STUBS := shared/pb/captcha/v1/dataset.proto
 CONTRACT := proto/released.binpb
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long chaos fuzz test-frameworks test-pages compose-test check protos sheets lock certs bench bench-peer bench-loaders bench-crnn resolve clean
+.PHONY: help demo test test-long chaos fuzz test-frameworks test-pages compose-test check protos sheets lock certs bench bench-peer bench-loaders bench-crnn readers resolve clean
 
 help: ## show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -116,8 +116,11 @@ lock: $(LOCKER)/bin/uv ## renew the locked requirements from pyproject.toml
 certs: $(TEST) ## a development authority, certificates and a token in certs/, and the commands that use them
 	@$(BIN)/python -m tests.make_certs $(if $(NAMES),--names $(NAMES))
 
-bench: $(TEST) ## every benchmark: a table and one JSON line each
-	@for bench in render materialize read stream tls capacity metrics end_to_end zoo start; do $(BIN)/python -m tests.benchmarks.bench_$$bench || exit 1; done
+bench: $(TEST) $(PEER)/.ready $(PEER_CRNN)/.ready ## every benchmark, with tf.data service and PyTorch beside; last a table of all figures and targets
+	@$(BIN)/python -m tests.benchmarks --python-peer $(PEER)/bin/python --python-peer-crnn $(PEER_CRNN)/bin/python
+
+readers: $(TEST) ## the README's curves of 1 to 256 readers on one service
+	@$(BIN)/python -m tests.benchmarks.bench_readers --svg .readme/readers.svg
 
 # An environment of its own: TensorFlow wants other versions of what is ours.
 $(PEER)/.ready: requirements/peer.txt

@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     if argv[:1] == ["predict"]:
         return predict.main(argv[1:])
     options = build_parser().parse_args(argv)
-    # MindSpore takes seconds to import: --help and a mistyped flag do not wait for it.
+    # What it needs takes a moment to import: --help and a mistyped flag do not wait for it.
     with uninterrupted():
         from evaluator.evaluation_run import run
     return run(options)

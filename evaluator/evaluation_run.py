@@ -20,7 +20,7 @@ from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
 from shared.protocol.request import count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
-from shared.recogniser.device import set_device
+from shared.recogniser.checkpoint_network import check_device
 from shared.security.credentials import Access, security_of
 from shared.system.embedded_service import embedded_service
 from shared.system.progress import announced, progress
@@ -45,7 +45,7 @@ def _evaluate_all(options: argparse.Namespace) -> tuple[Evaluation, Path | None]
     checkpoints = _checkpoints(options)
     infos = {checkpoint: read_info(checkpoint) for checkpoint in checkpoints}
     newest = infos[checkpoints[-1]]
-    set_device(options.device)
+    check_device(options.device)
     if options.report is not None:
         prepare_folder(options.report)
     policy = retry_policy_of(options)
@@ -72,9 +72,8 @@ def _checkpoints(options: argparse.Namespace) -> list[Path]:
 def _evaluate(checkpoint: Path, info: CheckpointInfo, client: DatasetClient, options: argparse.Namespace) -> Evaluation:
     _announce(checkpoint, info, client, options.split)
     count = client.dataset.counts[options.split]
-    with announced("compiling the network"), uninterrupted():
+    with announced("loading the network"), uninterrupted():
         predictor = SplitPredictor(checkpoint, info, client.dataset.spec, options.device)
-        predictor.warm_up()
     batches = predictor.predict_split(client, options.split, min(options.batch_size, count))
     with progress(options.split, count, "samples") as advance:
         figures, time_s = count_all(batches, client.dataset, options.split, info.dataset_spec().alphabet, advance)

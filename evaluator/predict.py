@@ -12,7 +12,7 @@ examples:
   python -m evaluator predict captcha.png                     with the newest checkpoint of ./run
   python -m evaluator predict pictures --ckpt demo/run/best.json --csv predictions.csv
   find . -name '*.png' | python -m evaluator predict - --json
-  python -m evaluator predict captcha.png --ckpt captcha.onnx   an exported network: answers in a second
+  python -m evaluator predict captcha.png --ckpt captcha.onnx   an exported network
   python -m datagen_server inspect --split test --index 7 --out seven.png   makes one to try
 
 The network knows captchas like those it was trained on. A picture of another size is

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     """Predicts and prints; returns the exit code: 2 when a file could not be used."""
     if options.csv is not None:
         _check_csv(options.csv)
-    with announced("compiling the network"), uninterrupted():
+    with announced("loading the network"), uninterrupted():
         reader = load(options.ckpt, options.device)
     predictions: list[Prediction] = []
     for prediction in _predict_all(reader, picture_files(options.pictures, sys.stdin)):

@@ -11,13 +11,12 @@ from typing import Any
 import mindspore as ms
 
 from shared.errors import UsageError
-from shared.recogniser.checkpoint import load_weights
+from shared.recogniser import Device
 from shared.recogniser.checkpoint_info import find_checkpoint, read_info
-from shared.recogniser.device import Device, set_device
+from shared.recogniser.device import set_device
 from shared.recogniser.hub import NAME, create_network
 from shared.recogniser.network.network_spec import NetworkSpec
-from shared.recogniser.onnx.graph import build_onnx
-from shared.recogniser.onnx.metadata import OnnxMetadata
+from shared.recogniser.onnx.checkpoint_model import build_checkpoint_model
 from shared.system.atomic_file import atomic_path
 
 
@@ -46,20 +45,10 @@ def export_onnx(path: Path, out: Path, device: Device) -> dict[str, Any]:
     if device != "cpu":
         raise UsageError(f"an ONNX file is the same for every device; leave --device {device} out")
     info = read_info(checkpoint)
-    spec, dataset = info.network_spec(), info.dataset_spec()
-    metadata = OnnxMetadata(
-        alphabet=dataset.alphabet,
-        width=spec.width,
-        height=spec.height,
-        max_length=dataset.max_length,
-        fit=info.fit.to_mapping(),
-        fingerprint=info.fingerprint,
-        weights_digest=info.weights_digest,
-    )
-    model = build_onnx(spec, load_weights(checkpoint), metadata)
+    model = build_checkpoint_model(checkpoint, info)
     with _written(out) as partial:
         partial.write_bytes(model.SerializeToString(deterministic=True))
-    return _described(checkpoint, out, spec)
+    return _described(checkpoint, out, info.network_spec())
 
 
 def _found(path: Path) -> Path:

@@ -129,13 +129,24 @@ def _service(
     addresses = [pages.service_page]
     counts = {"train": config.train_samples, "valid": config.validate_samples, "test": 10_000}
     on_page = None if pages.listen is None else addresses.append
-    with embedded_service(counts, render_spec, on_page=on_page) as embedded:
+    prepare = _import_training if options.ranks == 1 and options.rank_table is None else _do_nothing
+    with embedded_service(counts, render_spec, on_page=on_page, while_it_starts=prepare) as embedded:
         if not options.resume:
             run.write_spec(render_spec)
         try:
             yield Access(embedded), replace(pages, service_page=pages.service_page or addresses[-1])
         finally:
             run.remove_spec_without_run()
+
+
+def _import_training() -> None:
+    """MindSpore takes as long to import as the service to start."""
+    with uninterrupted():
+        import trainer.training.single_rank  # noqa: F401
+
+
+def _do_nothing() -> None:
+    """The ranks import what they need themselves."""
 
 
 def _render_spec(options: argparse.Namespace, config: TrainerConfig) -> RenderSpec:

@@ -1,4 +1,4 @@
-"""`serve` and `health`."""
+"""`serve`."""
 
 import argparse
 import re
@@ -6,13 +6,11 @@ from pathlib import Path
 
 from datagen_server.parsers.common import (
     Subcommands,
-    add_json_option,
     add_rendering_options,
     add_shards_option,
 )
 from datagen_server.service.settings import DEFAULT_LISTEN, DEFAULT_MAX_STREAMS, LOG_FORMATS, MAX_STREAMS_LIMIT
 from shared.dataset.spec_options import add_spec_options
-from shared.security.credentials import add_security_options
 from shared.system.command_line import CommandParser, positive
 
 
@@ -46,22 +44,6 @@ def add_serve(subcommands: Subcommands) -> None:
     parser.add_argument("--stop-with-stdin", action="store_true", help="stop when standard input closes")
     parser.add_argument("--json", action="store_true", help="print one JSON object once it listens, instead of text")
     parser.set_defaults(command="serve")
-
-
-def add_health(subcommands: Subcommands) -> None:
-    """Adds `health`."""
-    parser = subcommands.add_parser(
-        "health",
-        help="check whether a service answers and is serving",
-        epilog="""examples:
-  python -m datagen_server health
-  python -m datagen_server health --target datagen:50051 && echo good
-  python -m datagen_server health --target datagen:50051 --tls-ca ca.pem""",
-    )
-    parser.add_argument("--target", default=DEFAULT_LISTEN, help="HOST:PORT; default %(default)s")
-    add_security_options(parser)
-    add_json_option(parser)
-    parser.set_defaults(command="health")
 
 
 def _add_server_security_options(parser: CommandParser) -> None:

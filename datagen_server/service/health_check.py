@@ -4,9 +4,11 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shared.client.channel import open_channel, split_target
-from shared.errors import Unavailable, reason_of
+from shared.errors import Unavailable
 from shared.protocol.contract import SERVICE
-from shared.security.credentials import PLAIN, Credentials, Security
+from shared.rpc_errors import reason_of
+from shared.security.channel_credentials import Credentials
+from shared.security.credentials import PLAIN, Security
 
 _TIMEOUT_S = 3.0
 

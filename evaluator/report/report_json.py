@@ -15,7 +15,7 @@ from evaluator.evaluate import Evaluation
 from evaluator.scores import SamplePrediction, Score
 from shared import VERSION
 
-_VERSIONED = ("mindspore", "numpy")
+_VERSIONED = ("mindspore", "numpy", "onnxruntime")
 
 
 def summary(evaluation: Evaluation) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import grpc
 
 from shared.client.channel import open_channel
-from shared.security.credentials import Credentials
+from shared.security.channel_credentials import Credentials
 
 _RESOLVE_AFTER_S = 45.0
 

@@ -13,13 +13,15 @@ from shared.client.prefetch import BatchStream
 from shared.client.retry import RetryPolicy
 from shared.client.retrying_stream import RetryingStream
 from shared.client.service import Service
-from shared.errors import DataLoss, InvalidRequest, Unavailable, from_rpc_error, is_transient, reason_of
+from shared.errors import DataLoss, InvalidRequest, Unavailable
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch import Sample
 from shared.protocol.codec import Codec
 from shared.protocol.messages import CODECS, codecs_of, dataset_of, samples_of
 from shared.protocol.request import StreamFields, StreamRequest, check_indices, max_samples
-from shared.security.credentials import PLAIN, Credentials, Security
+from shared.rpc_errors import from_rpc_error, is_transient, reason_of
+from shared.security.channel_credentials import Credentials
+from shared.security.credentials import PLAIN, Security
 from shared.system.malloc import keep_freed_blocks
 
 _RETRY_INTERVAL_S = 0.2

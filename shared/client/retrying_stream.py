@@ -18,11 +18,12 @@ from shared.client.retry import REPLICA_FAULTS, Retries, RetryPolicy
 from shared.client.service import Service
 from shared.client.stream_log import StreamLog
 from shared.dataset.spec_difference import spec_differences
-from shared.errors import DataLoss, ForeignDataset, StreamingError, Unavailable, from_rpc_error, is_transient
+from shared.errors import DataLoss, ForeignDataset, StreamingError, Unavailable
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.batch_message import ReceivedBatch, read_batch
 from shared.protocol.messages import dataset_of, request_message
 from shared.protocol.request import StreamRequest
+from shared.rpc_errors import from_rpc_error, is_transient
 
 
 class RetryingStream:

@@ -9,7 +9,7 @@ from google.protobuf.message import Message
 from shared.client.channel_pool import ChannelPool
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import REQUEST_ID_KEY, SERVICE
-from shared.security.credentials import ANONYMOUS, Credentials
+from shared.security.channel_credentials import ANONYMOUS, Credentials
 
 _T = TypeVar("_T")
 

@@ -13,30 +13,30 @@ CPU, unless they set the variable themselves.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from shared.recogniser.device import Device
     from shared.recogniser.image_reader import ImageReader
 
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "upb")
 os.environ.setdefault("GLOG_v", "3")
 
+Device = Literal["cpu", "gpu", "ascend"]
+"Where a network runs."
 
-def load(path: str | Path, device: "Device" = "cpu") -> "ImageReader":
+
+def load(path: str | Path, device: Device = "cpu") -> "ImageReader":
     """What reads pictures with a trained network.
 
     path: a run directory, meaning its newest checkpoint; RUN/best.json, meaning its best one; a `.ckpt` file; or an
-    exported `.onnx` file, which is read without MindSpore, much sooner, and on the CPU. Raises `UsageError` when there
-    is none, `DataLoss` for a damaged one.
+    exported `.onnx` file, which is for the CPU. Raises `UsageError` when there is none, `DataLoss` for a damaged one.
     """
-    # MindSpore takes seconds to import, and importing this package must not.
+    # What they need takes a moment to import, and importing this package must not.
+    from shared.recogniser.checkpoint_network import open_checkpoint
     from shared.recogniser.image_reader import ImageReader
 
     if Path(path).suffix == ".onnx":
         from shared.recogniser.onnx.predictor import load_onnx
 
         return ImageReader(load_onnx(Path(path), device))
-    from shared.recogniser.predictor import load_checkpoint
-
-    return ImageReader(load_checkpoint(Path(path), device))
+    return ImageReader(open_checkpoint(Path(path), device))

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import mindspore as ms
 import numpy as np
-from numpy.typing import NDArray
 
 from shared.errors import DataLoss
 from shared.recogniser.checkpoint_info import CheckpointInfo, info_file, is_checkpoint_file, list_checkpoints, sha256_of
@@ -57,11 +56,6 @@ def remove_old_checkpoints(folder: Path, keep: int, best: str = "") -> None:
         if old.name != best:
             info_file(old).unlink(missing_ok=True)
             old.unlink(missing_ok=True)
-
-
-def load_weights(path: Path) -> dict[str, NDArray[np.float32]]:
-    """All weights of a checkpoint by name; the state of its optimizer is among them."""
-    return {name: value.asnumpy() for name, value in ms.load_checkpoint(str(path)).items()}
 
 
 def _check_room(folder: Path, size_bytes: int) -> None:

@@ -9,7 +9,6 @@ import queue
 import signal
 import threading
 from collections.abc import Callable
-from typing import Literal
 
 import mindspore as ms
 import numpy as np
@@ -17,8 +16,8 @@ from mindspore import nn, ops
 from numpy.typing import NDArray
 
 from shared.errors import UsageError
+from shared.recogniser import Device
 
-Device = Literal["cpu", "gpu", "ascend"]
 _TARGETS = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}
 
 

@@ -1,6 +1,6 @@
 """Reads the text of anybody's pictures with a trained network: what `load` returns, and what `predict` uses.
 
-Needs MindSpore only where the network is a checkpoint; an exported ONNX file is read without.
+Needs MindSpore only for other devices than the CPU.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
-"""Predicts the text of images with the network of a checkpoint: logits, then greedy CTC decoding and a confidence.
+"""The logits of a checkpoint's network from MindSpore, on any of its devices.
 
 The forward pass is one compiled function of `NETWORK_BATCH_SIZE` images; a smaller group is padded with copies of its
 first image, and the rows of those are dropped. Note: the size is fixed on purpose. Matrix products of one shape give
-each row the same bits whatever the other rows hold; products of another shape differ by about 2e-6. So the prediction
-of an image, and its confidence, do not depend on the images beside it, in `predict` and in an evaluation alike.
+each row the same bits whatever the other rows hold; products of another shape differ by about 2e-6. So an
+image's logits do not depend on the images beside it.
 """
 
 from pathlib import Path
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
+from shared.recogniser import Device
 from shared.recogniser.checkpoint import load_parameters
-from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, read_info
-from shared.recogniser.ctc.ctc_decoding import PredictedBatch, decode
-from shared.recogniser.device import Device, Signal, set_device
+from shared.recogniser.checkpoint_info import CheckpointInfo
+from shared.recogniser.device import Signal
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 
 NETWORK_BATCH_SIZE = 64
@@ -60,17 +60,6 @@ class Predictor:
         spec = self.network_spec
         flat = self._forward.run(_padded(images))
         return flat.reshape(spec.num_frames, NETWORK_BATCH_SIZE, spec.num_classes)[:, : len(images)]
-
-    def predict(self, images: NDArray[np.uint8]) -> PredictedBatch:
-        """Texts and confidences for images uint8 [n, height, width, 3], n in 1..NETWORK_BATCH_SIZE."""
-        return decode(self.logits(images), self.dataset_spec.alphabet)
-
-
-def load_checkpoint(path: Path, device: Device) -> Predictor:
-    """The network of a `.ckpt` file, a run directory or RUN/best.json; raises `UsageError` and `DataLoss`."""
-    set_device(device)
-    checkpoint = find_checkpoint(path)
-    return Predictor(checkpoint, read_info(checkpoint), device)
 
 
 class _Forward(nn.Cell):

@@ -1,23 +1,18 @@
-"""Credentials of a client: how it authenticates the service, and itself. The options of every command with a target.
+"""How a client authenticates the service, and itself: the options of every command with a target.
 
     --tls-ca F                    use TLS; the service's certificate must be signed by an authority in F
     --tls-cert F --tls-key F      present this certificate to a service that requires one (mutual TLS)
     --token-file F                send the token in F, over TLS or within this machine
 
-A token is never on a command line, in a log or in a run's files; only the name of its file is. The files are read again
-when they have changed, so a client that runs for days uses renewed certificates.
+A token is never on a command line, in a log or in a run's files; only the name of its file is. What the files hold is
+read in `channel_credentials.py`.
 """
 
 import argparse
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-import grpc
-
 from shared.errors import UsageError
-from shared.security.certificates import read_authorities, read_certified_key
-from shared.security.file_watch import WatchedFiles
-from shared.security.tokens import HEADER, SCHEME, read_tokens
 from shared.system.listen_address import is_loopback
 
 _CONNECTION_LOST = "socket closed", "connection reset", "broken pipe"
@@ -83,39 +78,6 @@ class Access:
     def arguments(self) -> list[str]:
         """`--datagen` and the options of this module, for a process to start."""
         return ["--datagen", self.target, *self.security.arguments()]
-
-
-class Credentials:
-    """What the files of a `Security` hold now. Raises `UsageError` when they cannot be used; later logs that."""
-
-    def __init__(self, security: Security) -> None:
-        self.security = security
-        files = [file for file in (security.tls_ca, security.tls_cert, security.tls_key) if file is not None]
-        self._channel = WatchedFiles(files, self._read_channel)
-        token_file = security.token_file
-        self._token = None if token_file is None else WatchedFiles([token_file], lambda: read_tokens(token_file)[0])
-
-    def of_channel(self) -> grpc.ChannelCredentials | None:
-        """None for plain text; another object once the files have changed."""
-        return self._channel.current()
-
-    def of_call(self) -> tuple[tuple[str, str], ...]:
-        """The metadata to send with each call."""
-        return () if self._token is None else ((HEADER, SCHEME + self._token.current()),)
-
-    def _read_channel(self) -> grpc.ChannelCredentials | None:
-        given = self.security
-        if given.tls_ca is None:
-            return None
-        authorities = read_authorities(given.tls_ca)
-        if given.tls_cert is None or given.tls_key is None:
-            return grpc.ssl_channel_credentials(authorities)
-        own = read_certified_key(given.tls_cert, given.tls_key, of_server=False)
-        return grpc.ssl_channel_credentials(authorities, own.key, own.chain)
-
-
-ANONYMOUS = Credentials(PLAIN)
-"No certificate and no token."
 
 
 def add_security_options(parser: argparse.ArgumentParser) -> None:

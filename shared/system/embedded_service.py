@@ -34,11 +34,13 @@ def embedded_service(
     render_spec: RenderSpec | None = None,
     num_workers: int | None = None,
     on_page: Callable[[str], None] | None = None,
+    while_it_starts: Callable[[], None] = lambda: None,
 ) -> Iterator[str]:
     """Yields the target of a service that this process starts and, at the end of the block, stops.
 
     render_spec: what it renders; None: the default data set. num_workers: rendering processes; by default all cores
     but one, which is left to the reader. on_page: is called with the address of its status page; None: it has none.
+    while_it_starts: is called once the process is there, for what takes as long as its start does.
     Raises `UsageError` with the service's error message for a data set that cannot be rendered, `Unavailable` when the
     service does not start for another reason.
     """
@@ -56,6 +58,7 @@ def embedded_service(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, start_new_session=True
         )
         try:
+            while_it_starts()
             target = _target_of(service, log)
             if on_page is not None and service.stdout is not None:
                 # This line follows the other at once, and may be in the same buffer: `select` would not see it.

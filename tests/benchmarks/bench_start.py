@@ -1,4 +1,5 @@
-"""Seconds until a command has done its work: its help, a health check, one picture, one training step.
+"""Seconds until a command has done its work: its help, a health check, one picture, one training step; images/s of an
+evaluation.
 
     python -m tests.benchmarks.bench_start [--rounds N]
 
@@ -28,6 +29,7 @@ from tests.benchmarks.turns import module
 HELP = "datagen_server", "trainer", "evaluator", "trainer.receipts", "trainer.export", "trainer.compare"
 _AIMS_S = {"predict, ONNX": 0.8, "predict, checkpoint": 0.8, "trainer --steps 1": 2.5}
 _QUICK_AIM_S = 0.15
+_EVALUATIONS = 3
 _IMPORT_LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+([^.\s]+)")
 
 
@@ -41,11 +43,12 @@ def main() -> None:
         _prepare(folder)
         turns = [_turn(_commands(folder, target, f"run-{number}")) for number in range(options.rounds)]
         imports = {name: _imports(command) for name, command in _commands(folder, target, "run-last").items()}
+        evaluated = [_evaluation(folder) for _ in range(_EVALUATIONS)]
     medians = {
         name: [statistics.median(seconds) for seconds in zip(*(turn[name] for turn in turns), strict=True)]
         for name in imports
     }
-    _print(medians, imports)
+    _print(medians, imports, statistics.median(evaluated))
 
 
 def _prepare(folder: Path) -> None:
@@ -75,6 +78,13 @@ def _turn(commands: Mapping[str, Sequence[str]]) -> Mapping[str, tuple[float, fl
     return {name: _seconds(command) for name, command in commands.items()}
 
 
+def _evaluation(folder: Path) -> float:
+    """Images/s of the pass over the 10,000 of the test split, which the evaluator's own service renders meanwhile."""
+    command = module("evaluator", "--ckpt", folder / "run", "--report", folder / "report")
+    subprocess.run(command, check=True, capture_output=True)
+    return float(json.loads((folder / "report" / "timing.json").read_text())["images_per_s"])
+
+
 def _seconds(command: Sequence[str]) -> tuple[float, float]:
     cpu_before, started = _children_cpu_s(), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True)
@@ -97,12 +107,15 @@ def _imports(command: Sequence[str]) -> Mapping[str, float]:
     return {package: microseconds / 1e6 for package, microseconds in times.most_common(3)}
 
 
-def _print(medians: Mapping[str, Sequence[float]], imports: Mapping[str, Mapping[str, float]]) -> None:
+def _print(
+    medians: Mapping[str, Sequence[float]], imports: Mapping[str, Mapping[str, float]], evaluator_images_per_s: float
+) -> None:
     table = Table("", "CPU s", "s", "aim, s", "slowest imports, s", title="from the command line to the end")
     for name, (cpu_s, wall_s) in medians.items():
         slowest = ", ".join(f"{package} {seconds:.3f}" for package, seconds in imports[name].items())
         table.add_row(name, f"{cpu_s:.3f}", f"{wall_s:.3f}", f"{_AIMS_S.get(name, _QUICK_AIM_S):g}", slowest)
     Console().print(table)
+    print(f"evaluator, 10,000 samples rendered meanwhile: {evaluator_images_per_s:,.0f} images/s, aim 2,000")
     figures = {
         name: {
             "cpu_s": round(cpu_s, 4),
@@ -111,7 +124,8 @@ def _print(medians: Mapping[str, Sequence[float]], imports: Mapping[str, Mapping
         }
         for name, (cpu_s, wall_s) in medians.items()
     }
-    print(json.dumps({"benchmark": "start", "commands": figures}))
+    result = {"benchmark": "start", "commands": figures, "evaluator_images_per_s": round(evaluator_images_per_s)}
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

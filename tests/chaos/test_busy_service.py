@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from shared.client import DatasetClient, connect
 from shared.client.channel import OPTIONS
-from shared.errors import is_transient
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import SERVICE
+from shared.rpc_errors import is_transient
 from tests.chaos.test_slow_readers import resident_mb
 from tests.outcomes import OpenOutcome
 from tests.services import ServiceProcess

@@ -70,7 +70,7 @@ def test_every_figure_equals_a_plain_computation_on_the_same_logits(
     spec = setting.dataset.spec
     samples = client.samples("test", range(COUNTS["test"]))
     images = [sample.image[np.newaxis] for sample in samples]
-    logits = np.concatenate([predictor.predictor.logits(image) for image in images], axis=1)
+    logits = np.concatenate([predictor.network.logits(image) for image in images], axis=1)
     expected = figures_from(logits, [sample.text for sample in samples], spec.alphabet)
     got = full_report(whole, [whole])
     for key in ("accuracy", "correct", "samples"):

@@ -18,8 +18,8 @@ from shared.client import connect
 from shared.dataset.fit import Fit
 from shared.errors import UsageError
 from shared.recogniser import load
-from shared.recogniser.checkpoint import load_weights
 from shared.recogniser.checkpoint_info import read_info
+from shared.recogniser.checkpoint_weights import load_weights
 from shared.recogniser.onnx.graph import build_onnx
 from shared.recogniser.onnx.metadata import OnnxMetadata
 from tests.evaluator.conftest import Setting

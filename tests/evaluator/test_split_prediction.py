@@ -13,6 +13,7 @@ from evaluator.split_prediction import SplitPredictor, regrouped
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.batch import Batch, label_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, read_info
+from shared.recogniser.ctc.ctc_decoding import greedy_decode
 from tests.evaluator.checkpoints import untrained_checkpoint
 
 DATASET = Dataset(spec=DatasetSpec(width=32, height=16, alphabet="abc"), fingerprint="f" * 64)
@@ -49,8 +50,8 @@ def test_another_data_set_is_counted_by_character_and_fitted_to_the_size_of_the_
     found = foreign.predict(Batch(epoch=0, step=0, images=small, labels=labels, indices=np.arange(4, dtype=np.uint64)))
     padded = np.full((4, *DATASET.spec.image_shape), 255, np.uint8)
     padded[:, :, 4:28] = small
-    logits = predictor.predictor.logits(padded)
-    assert np.array_equal(found.predictions.texts, predictor.predictor.predict(padded).texts)
+    logits = predictor.network.logits(padded)
+    assert found.predictions.texts == greedy_decode(logits, predictor.network.alphabet)
     assert found.truths == truths
     for sample, truth in enumerate(truths[:3]):
         exact = ctc_loss_by_definition(logits[:, sample], [DATASET.spec.alphabet.index(each) for each in truth])
@@ -84,7 +85,7 @@ def ctc_loss_by_definition(logits: NDArray[np.float32], classes: list[int]) -> f
 
 def test_losses_equal_the_forward_recursion(predictor: SplitPredictor) -> None:
     batch = some_batch()
-    logits, losses = predictor.predictor.logits(batch.images), predictor.predict(batch).losses
+    logits, losses = predictor.network.logits(batch.images), predictor.predict(batch).losses
     for sample, truth in enumerate(TRUTHS):
         classes = [DATASET.spec.alphabet.index(character) for character in truth]
         assert losses[sample] == pytest.approx(ctc_loss_by_definition(logits[:, sample], classes), rel=1e-4)

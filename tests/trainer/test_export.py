@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from shared.errors import DataLoss, StreamingError, UsageError
 from shared.recogniser.checkpoint_info import read_info
 from shared.recogniser.hub import create_network
-from shared.recogniser.onnx.predictor import OnnxPredictor
+from shared.recogniser.onnx.predictor import load_onnx
 from tests.evaluator.checkpoints import untrained_checkpoint
 from tests.toys import TOY_SPEC, ToySource
 from trainer.export import main
@@ -78,7 +78,7 @@ def test_both_formats_give_the_logits_of_the_checkpoint_wherever_the_file_lies(
 
 def _logits(file: Path, images: NDArray[np.uint8], folder: Path) -> NDArray[np.float32]:
     if file.suffix == ".onnx":
-        return OnnxPredictor(file).logits(images)
+        return load_onnx(file).logits(images)
     plain = folder / "plain.mindir"  # MindSpore itself loads no other names.
     plain.write_bytes(file.read_bytes())
     logits: NDArray[np.float32] = nn.GraphCell(ms.load(str(plain)))(ms.Tensor(images)).asnumpy()
@@ -87,7 +87,7 @@ def _logits(file: Path, images: NDArray[np.uint8], folder: Path) -> NDArray[np.f
 
 def test_metadata_says_what_reading_pictures_takes(tmp_path: Path, checkpoint: Path) -> None:
     main(["--ckpt", str(checkpoint), "--out", str(tmp_path / "network.onnx")])
-    metadata, info = OnnxPredictor(tmp_path / "network.onnx").metadata, read_info(checkpoint)
+    metadata, info = load_onnx(tmp_path / "network.onnx").metadata, read_info(checkpoint)
     assert (metadata.alphabet, metadata.width, metadata.height) == (TOY_SPEC.alphabet, 24, 16)
     assert (metadata.fingerprint, metadata.weights_digest) == (info.fingerprint, info.weights_digest)
     assert metadata.fit["mode"] == "pad"

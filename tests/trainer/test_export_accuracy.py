@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from shared.client import connect
 from shared.dataset.rank_slice import Remainder
+from shared.recogniser.checkpoint_info import find_checkpoint, read_info
 from shared.recogniser.ctc.ctc_decoding import greedy_decode
-from shared.recogniser.onnx.predictor import OnnxPredictor
-from shared.recogniser.predictor import load_checkpoint
+from shared.recogniser.onnx.predictor import load_onnx
+from shared.recogniser.predictor import Predictor
 from shared.system.embedded_service import embedded_service
 from trainer.export_formats import export_mindir, export_onnx
 
@@ -33,7 +34,8 @@ def test_ten_thousand_images_are_read_alike_and_logits_differ_by_roundings_only(
         more = ["--steps", "300", "--preset", preset]
         done = subprocess.run([*command, *more], stdout=subprocess.PIPE, text=True, check=True)
         assert json.loads(done.stdout)["steps"] == 300
-        exported, checkpoint = _exported(tmp_path), load_checkpoint(tmp_path / "run", "cpu")
+        newest = find_checkpoint(tmp_path / "run")
+        checkpoint, exported = Predictor(newest, read_info(newest), "cpu"), _exported(tmp_path)
         with (
             connect(target) as client,
             client.stream("test", shuffle=False, global_batch_size=64, remainder=Remainder.PAD) as batches,
@@ -57,4 +59,4 @@ def _exported(folder: Path) -> dict[str, Callable[[NDArray[np.uint8]], NDArray[n
     export_onnx(folder / "run", onnx, "cpu")
     export_mindir(folder / "run", mindir, "cpu")
     graph = nn.GraphCell(ms.load(str(mindir)))
-    return {".onnx": OnnxPredictor(onnx).logits, ".mindir": lambda images: graph(ms.Tensor(images)).asnumpy()}
+    return {".onnx": load_onnx(onnx).logits, ".mindir": lambda images: graph(ms.Tensor(images)).asnumpy()}

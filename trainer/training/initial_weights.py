@@ -6,8 +6,8 @@ from pathlib import Path
 import mindspore as ms
 
 from shared.errors import UsageError
-from shared.recogniser.checkpoint import load_weights
 from shared.recogniser.checkpoint_info import read_info
+from shared.recogniser.checkpoint_weights import load_weights
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 from trainer.training.weight_transfer import transfer_table, transfer_weights
 

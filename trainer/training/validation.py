@@ -1,9 +1,11 @@
 """Validation: how much of the split `valid` the network of a running training reads. The test split is for the end.
 
-Note: it changes no bit of the training. It reads the same weights through a compiled function of its own, draws no
-random number, and its samples come by a stream of their own. All ranks share the split, and all learn the result.
+Note: it changes no bit of the training. On the CPU it reads the same weights through onnxruntime as an evaluation does,
+elsewhere through a compiled function of its own; it draws no random number, and its samples come by a stream of their
+own. All ranks share the split, and all learn the result.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -16,9 +18,13 @@ from shared.client import BatchStream, DatasetClient
 from shared.dataset.rank_slice import Remainder
 from shared.errors import UsageError
 from shared.protocol.batch import text_of
+from shared.recogniser import Device
 from shared.recogniser.ctc.ctc_decoding import collapse
-from shared.recogniser.device import Device, Signal
+from shared.recogniser.device import Signal
 from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.onnx.graph import build_onnx
+from shared.recogniser.onnx.metadata import OnnxMetadata
+from shared.recogniser.onnx.predictor import OnnxPredictor
 from shared.recogniser.predictor import NETWORK_BATCH_SIZE
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import sum_over_ranks
@@ -49,20 +55,31 @@ class Validator:
     ) -> None:
         self._client, self._world = client, world
         self._num_samples = min(max_samples, client.dataset.counts[SPLIT])
-        self._forward = BestPath(network, device)
+        self._network, self._on_device = network, None if device == "cpu" else BestPath(network, device)
 
     def run(self) -> ValidationResult:
         """Raises whatever keeps the samples from coming; every rank must call it, after the same step."""
         alphabet, correct, samples = self._client.dataset.spec.alphabet, 0, 0
+        best_path = self._on_device.run if self._on_device is not None else self._on_cpu()
         with self._batches() as batches:
             for batch in batches:
                 num = int((batch.indices < self._num_samples).sum())
                 if num:
                     truths = [text_of(label, alphabet) for label in batch.labels[:num]]
-                    texts = collapse(self._forward.run(batch.images[:num]), alphabet)
+                    texts = collapse(best_path(batch.images[:num]), alphabet)
                     correct += sum(text == truth for text, truth in zip(texts, truths, strict=True))
                     samples += num
         return ValidationResult(*sum_over_ranks(self._world, [correct, samples]))
+
+    def _on_cpu(self) -> Callable[[NDArray[np.uint8]], NDArray[np.int64]]:
+        """What `BestPath.run` does, with the weights of this moment; nothing has to be compiled."""
+        spec, dataset = self._network.spec, self._client.dataset.spec
+        metadata = OnnxMetadata(
+            alphabet=dataset.alphabet, width=spec.width, height=spec.height, max_length=dataset.max_length
+        )
+        weights = {weight.name: weight.asnumpy() for weight in self._network.trainable_params()}
+        predictor = OnnxPredictor(build_onnx(spec, weights, metadata).SerializeToString())
+        return lambda images: predictor.logits(images).argmax(axis=2)
 
     def _batches(self) -> BatchStream:
         """This rank's share, in the order of the split; the last batch may hold more than is asked for."""

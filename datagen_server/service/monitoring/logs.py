@@ -16,7 +16,8 @@ from pythonjsonlogger.json import JsonFormatter
 
 from datagen_server.service.monitoring.call_metrics import request_id
 from datagen_server.service.monitoring.stream_metrics import StreamMeter
-from shared.errors import StreamingError, status_of
+from shared.errors import StreamingError
+from shared.rpc_errors import metadata_of, status_of
 
 _LOG = logging.getLogger(__name__)
 _MAX_TEXT = 500
@@ -40,7 +41,7 @@ def refuse(error: StreamingError, context: grpc.ServicerContext) -> None:
     request, peer = request_id(context), context.peer()
     facts = {"request_id": request, "peer": peer, "code": code.name}
     _LOG.warning("request %s of %s ended with %s: %s", request, peer, code.name, error, extra=facts)
-    context.set_trailing_metadata(error.details.metadata(code, text))
+    context.set_trailing_metadata(metadata_of(error.details, code, text))
     context.abort(code, text)
 
 

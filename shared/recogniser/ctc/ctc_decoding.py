@@ -64,9 +64,15 @@ def collapse(path: NDArray[np.integer[Any]], alphabet: str) -> list[str]:
 
 
 def text_probability(logits: NDArray[np.floating[Any]], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
-    """float64 [n] in 0..1: how likely each text is under logits [frames, n, classes], summed over all its paths.
+    """float64 [n] in 0..1: how likely each text is under logits [frames, n, classes], summed over all its paths."""
+    return np.exp(-text_loss(logits, texts, alphabet))
 
-    The forward recursion of the paper's section 4.1, in log space and for all samples at once.
+
+def text_loss(logits: NDArray[np.floating[Any]], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
+    """float64 [n]: the CTC loss of each text under logits [frames, n, classes], the negative log of its probability.
+
+    The forward recursion of the paper's section 4.1, in log space and for all samples at once. Infinite for a text that
+    is too long for the frames.
     """
     spelled = _with_blanks(texts, alphabet)
     emitted = np.take_along_axis(_log_softmax(logits), spelled[np.newaxis], axis=2)
@@ -81,8 +87,8 @@ def text_probability(logits: NDArray[np.floating[Any]], texts: Sequence[str], al
         alpha = ways + frame
     rows, ends = np.arange(len(texts)), np.array([2 * len(text) for text in texts])
     before_end = np.where(ends > 0, alpha[rows, np.maximum(ends - 1, 0)], -np.inf)
-    probability: NDArray[np.float64] = np.exp(np.logaddexp(alpha[rows, ends], before_end))
-    return probability
+    loss: NDArray[np.float64] = -np.logaddexp(alpha[rows, ends], before_end)
+    return loss
 
 
 def frame_confidences(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

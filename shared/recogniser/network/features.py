@@ -11,17 +11,12 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 from mindspore.common.initializer import Constant, Uniform, initializer
-from numpy.typing import NDArray
 
+from shared.recogniser.network.constants import FRAME_SCALE, STAGES, area_weights
 from shared.recogniser.network.convolution import Grid, PooledConvolution
 from shared.recogniser.network.network_spec import RESIZED_HEIGHT as HEIGHT
 from shared.recogniser.network.preprocessing import Colour, Ink
 
-STAGES = ((16, 2, 2), (32, 2, 2), (64, 1, 2), (96, 1, 2))
-"Channels, and width and height of the pooling cell, of each stage."
-FRAME_SCALE = 0.125
-"""Of what the LSTM layers and the classifier get, whose deviation is about 10 before. Undiminished, a rounding grew to
-5e-4 of the loss within 50 steps, and ranks went apart; so it grows to 1e-5."""
 _GAIN = 1.6
 "Norm of the weights of an output at the start; 2**0.5 would keep the deviation of what goes through (He, ICCV 2015)."
 
@@ -99,15 +94,6 @@ class Resize(nn.Cell):
         wrong in the fifth digit, and logits by 3e-4."""
         columns = ops.matmul(values.reshape(-1, HEIGHT * 3), self.over_column).reshape(-1, self.resized)
         return ops.matmul(columns, self.over_columns)
-
-
-def area_weights(size: int, new_size: int) -> NDArray[np.float32]:
-    """[new_size, size]: the share that each old pixel has in a new one."""
-    edges = np.arange(new_size + 1) * (size / new_size)
-    pixels = np.arange(size)
-    covered = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
-    weights = np.maximum(covered, 0.0)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 class _Stage(nn.Cell):

@@ -8,13 +8,7 @@ import mindspore as ms
 import numpy as np
 from mindspore import nn, ops
 
-# ITU-R BT.601 luma, which the captcha library's renderer weighs colours by (Pillow's conversion to "L").
-LUMA = (0.299, 0.587, 0.114)
-# It pastes digits through a mask of 1.97 times their luma: dark digits come out pale.
-MASK_GAIN = 1.97 / 255.0
-# Of blue, green and red, as the published example normalises them.
-MEANS = np.array((0.9010, 0.9049, 0.9025))
-DEVIATIONS = np.array((0.1521, 0.1347, 0.1458))
+from shared.recogniser.network.constants import DEVIATIONS, LUMA, MASK_GAIN, MEANS
 
 
 class Ink(nn.Cell):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from shared.recogniser.network.features import FRAME_SCALE, STAGES, area_weights
+from shared.recogniser.network.constants import FRAME_SCALE, STAGES, area_weights
 from shared.recogniser.network.network_spec import RESIZED_HEIGHT as HEIGHT
 from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.onnx.builder import GraphBuilder

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from shared import VERSION
+from shared.recogniser.network.constants import DEVIATIONS, LUMA, MASK_GAIN, MEANS
 from shared.recogniser.network.network_spec import NetworkSpec
-from shared.recogniser.network.preprocessing import DEVIATIONS, LUMA, MASK_GAIN, MEANS
 from shared.recogniser.onnx.builder import GraphBuilder
 from shared.recogniser.onnx.convolution import convolution_frames
 from shared.recogniser.onnx.metadata import INPUT, OUTPUT, OnnxMetadata

@@ -15,9 +15,9 @@ import trustme
 from datagen_server.service.auth import Authentication, ServerSecurity
 from datagen_server.service.health_check import check_health
 from shared.client import RetryPolicy, connect
-from shared.error_details import reason_in
 from shared.errors import AccessDenied, Unavailable, UsageError
 from shared.protocol.contract import SERVICE
+from shared.rpc_errors import reason_in
 from shared.security.credentials import Security
 from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
 from tests.datagen_server.processes import wait_until

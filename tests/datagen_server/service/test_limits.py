@@ -10,10 +10,10 @@ from datagen_server.service.health_check import check_health
 from datagen_server.service.servicer import MAX_SAMPLE_CALLS
 from shared.client import RetryPolicy, connect
 from shared.client.channel import OPTIONS
-from shared.error_details import reason_in
-from shared.errors import TooLarge, Unavailable, from_rpc_error, is_transient
+from shared.errors import TooLarge, Unavailable
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import SERVICE
+from shared.rpc_errors import from_rpc_error, is_transient, reason_in
 from tests.datagen_server.processes import wait_until
 from tests.services import ServiceProcess, open_stream, served
 from tests.toys import ToySource

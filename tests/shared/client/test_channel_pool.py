@@ -9,7 +9,7 @@ from datagen_server.service.server import DatasetServer
 from shared.client import RetryPolicy, channel_pool, connect
 from shared.client.channel_pool import ChannelPool
 from shared.errors import Unavailable, UsageError
-from shared.security.credentials import ANONYMOUS
+from shared.security.channel_credentials import ANONYMOUS
 from shared.system.listen_address import ListenAddress
 from tests.certificates import Office
 from tests.shared.client.name_server import name_server

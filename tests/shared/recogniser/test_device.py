@@ -6,7 +6,8 @@ import pytest
 from mindspore import nn, ops
 
 from shared.errors import UsageError
-from shared.recogniser.device import Device, Signal, set_device
+from shared.recogniser import Device
+from shared.recogniser.device import Signal, set_device
 
 
 class _Doubled(nn.Cell):

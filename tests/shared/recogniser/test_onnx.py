@@ -15,7 +15,7 @@ from shared.recogniser.network.captcha_network import CaptchaNetwork
 from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.onnx.graph import build_onnx
 from shared.recogniser.onnx.metadata import OnnxMetadata
-from shared.recogniser.onnx.predictor import OnnxPredictor
+from shared.recogniser.onnx.predictor import OnnxPredictor, load_onnx
 from tests.shared.recogniser.oracle import logits_of
 
 _METADATA = OnnxMetadata(alphabet='0"ä中', width=24, height=16, max_length=4, fit={"mode": "pad"}, fingerprint="ab")
@@ -53,7 +53,7 @@ def _exported(spec: NetworkSpec, folder: Path) -> tuple[CaptchaNetwork, OnnxPred
             weight.set_data(weight * 3)
     file = folder / "ein Netz für zwei.onnx"
     file.write_bytes(build_onnx(spec, _weights(network), _METADATA).SerializeToString())
-    return network, OnnxPredictor(file)
+    return network, load_onnx(file)
 
 
 @pytest.mark.parametrize("spec", [*_SPECS, _CONVOLUTIONAL])
@@ -94,12 +94,12 @@ def test_the_same_network_is_the_same_file(tmp_path: Path) -> None:
 
 def test_a_file_that_cannot_be_read_with_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"no exported network at .*none.onnx; write one"):
-        OnnxPredictor(tmp_path / "none.onnx")
+        load_onnx(tmp_path / "none.onnx")
     bad = tmp_path / "bad.onnx"
     for content in (b"", b"not an ONNX file", b"\x00" * 1000):
         bad.write_bytes(content)
         with pytest.raises(DataLoss, match=r"bad.onnx is not an ONNX file, or a damaged one; export it again"):
-            OnnxPredictor(bad)
+            load_onnx(bad)
 
 
 def test_a_foreign_file_without_our_metadata_is_named(tmp_path: Path) -> None:
@@ -108,4 +108,4 @@ def test_a_foreign_file_without_our_metadata_is_named(tmp_path: Path) -> None:
     file = tmp_path / "foreign.onnx"
     file.write_bytes(model.SerializeToString())
     with pytest.raises(DataLoss, match=r"foreign.onnx has no alphabet in its metadata"):
-        OnnxPredictor(file)
+        load_onnx(file)

@@ -35,6 +35,20 @@ def test_it_serves_what_was_asked_for_and_is_gone_after_the_block() -> None:
     assert children() == before
 
 
+def test_what_takes_as_long_is_done_while_it_starts_and_an_exception_there_ends_it() -> None:
+    before = children()
+    new: list[int] = []
+
+    def interrupted() -> None:
+        new.extend(set(children()) - set(before))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), embedded_service({"train": 100}, while_it_starts=interrupted):
+        pytest.fail("it was waited for")
+    assert len(new) == 1
+    assert children() == before
+
+
 def test_it_is_gone_after_an_exception_too() -> None:
     before = children()
     with pytest.raises(KeyboardInterrupt), embedded_service({"train": 100}, num_workers=1):

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.recogniser.checkpoint import load_weights
 from shared.recogniser.checkpoint_info import find_checkpoint, list_checkpoints
+from shared.recogniser.checkpoint_weights import load_weights
 from tests.services import served
 from tests.toys import TOY_SPEC, ToySource
 from tests.trainer.jobs import Job
