@@ -17,7 +17,7 @@ from tests.shared.client.name_server import name_server
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 NUM_READERS = 24
 WARM_UP_S = 50.0
-# A call of a reader lasts half a minute at most, and small batches are all sent at its beginning: what a reader consumes
+# A call of a reader lasts half a minute at most, and small batches are all sent at its beginning: what is consumed
 # a minute after was sent in the half minute before.
 SETTLED_S, MEASURED_S = 30.0, 30.0
 
