@@ -73,7 +73,7 @@ def test_the_samples_of_a_step_are_shown_rank_by_rank(tmp_path: Path, capsys: py
     assert shown["complete"]
 
 
-WRONG = (None, "x", -1, 0, 10**30, 1e308, [], {}, True)
+WRONG: tuple[object, ...] = (None, "x", -1, 0, 10**30, 1e308, [], {}, True)
 
 
 @pytest.mark.parametrize("file", ["receipts/rank-0.jsonl", "checkpoints/warpctc-1-1.json"])
