@@ -14,7 +14,7 @@ from trainer.distributed.collectives import join_ranks
 from trainer.distributed.rank_events import EventKind, RankEventWriter
 from trainer.distributed.world import World
 from trainer.metrics_option import rank_page_options
-from trainer.page.prometheus_exporter import exported_metrics
+from trainer.page.rank_page import shown_page
 from trainer.progress.observer import RateLimit
 from trainer.progress.tensorboard import TensorboardWriter, tensorboard_events
 from trainer.run_dir import MetricsRow, RunDir
@@ -35,7 +35,7 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
         with stop_on_signal(trainer.stop, [signal.SIGTERM]):
             events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.last_step)
             pages = rank_page_options(options, world.rank)
-            with exported_metrics(trainer, pages) as address, _tensorboard(trainer) as tensorboard:
+            with shown_page(trainer, pages) as address, _tensorboard(trainer) as tensorboard:
                 trainer.observers += tensorboard
                 if address:
                     events.write(EventKind.METRICS_ADDRESS, rank=world.rank, address=address)
