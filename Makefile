@@ -8,8 +8,8 @@ TEST := $(VENV)/.test
 FUZZ := $(VENV)/.fuzz
 PEER := .venv-peer
 PEER_CRNN := .venv-peer-crnn
-FRAMEWORKS := .venv-frameworks
 PEER_LOADERS := .venv-peer-loaders
+FRAMEWORKS := .venv-frameworks
 LOCKER := .venv-lock
 STUBS := shared/pb/captcha/v1/dataset.proto
 # The contract as it was released; made anew with a release: buf build -o proto/released.binpb
@@ -51,10 +51,11 @@ test: $(TEST) ## the tests that gate a change
 test-long: $(TEST) ## the tests that take minutes: kills, freezes, slow readers; they print figures
 	$(BIN)/python -m pytest -m long -s
 
-# An environment of its own: PyTorch and JAX want other versions than ours.
-$(FRAMEWORKS)/.ready: requirements/frameworks.txt
-	$(PYTHON) -m venv $(FRAMEWORKS)
-	$(FRAMEWORKS)/bin/pip install --quiet --disable-pip-version-check -r requirements/frameworks.txt
+# Environments of their own: PyTorch, JAX and the peers want other versions than ours. The lock files hold all but PyTorch.
+.venv-%/.ready: requirements/%.txt requirements/torch.in
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	$(@D)/bin/pip install --quiet --disable-pip-version-check -r requirements/torch.in
 	@touch $@
 
 test-frameworks: $(TEST) $(FRAMEWORKS)/.ready ## the adapters for PyTorch and JAX with the real libraries, and the README's code
@@ -86,10 +87,11 @@ check: $(TEST) ## lint, format, types, import walls, proto lint and breaks, stub
 
 PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
 
+# PyTorch, which three lock files leave out, has wheels for all of them.
 resolve: $(TEST) ## whether every lock file has wheels for Linux x86-64, Linux aarch64 and macOS 14 on arm64
-	@for platform in $(PLATFORMS); do for lock in datagen train test; do \
-	  MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version 3.11 \
-	    --python-platform $$platform --target $(VENV)/resolve -r requirements/$$lock.txt || exit 1; \
+	@for platform in $(PLATFORMS); do for lock in datagen train test "frameworks --no-deps" "peer-loaders --no-deps" "peer-crnn --no-deps"; do \
+	  set -- $$lock; MACOSX_DEPLOYMENT_TARGET=14.0 $(BIN)/uv pip install --quiet --dry-run --require-hashes --only-binary :all: \
+	    --python-version 3.11 --python-platform $$platform --target $(VENV)/resolve -r requirements/$$1.txt $$2 || exit 1; \
 	done; done; echo "every lock file has wheels for: $(PLATFORMS)"
 
 sheets: $(TEST) ## the README's contact sheets of four specs; needs the Debian package fonts-wqy-microhei
@@ -106,12 +108,15 @@ $(LOCKER)/bin/uv:
 
 lock: $(LOCKER)/bin/uv ## renew the locked requirements from pyproject.toml
 	UV_CUSTOM_COMPILE_COMMAND="make lock" sh -ec ' \
-	  lock() { $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes pyproject.toml "$$@"; }; \
-	  lock -o requirements/datagen.txt; \
-	  lock --extra train -c requirements/datagen.txt -o requirements/train.txt; \
-	  lock --extra train --extra tensorboard --extra dask --extra compiled --extra test -c requirements/train.txt -o requirements/test.txt; \
-	  lock --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt; \
-	  $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements/peer.in -o requirements/peer.txt'
+	  lock() { $(LOCKER)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes "$$@"; }; \
+	  lock pyproject.toml -o requirements/datagen.txt; \
+	  lock pyproject.toml --extra train -c requirements/datagen.txt -o requirements/train.txt; \
+	  lock pyproject.toml --extra train --extra tensorboard --extra dask --extra compiled --extra test -c requirements/train.txt -o requirements/test.txt; \
+	  lock pyproject.toml --extra fuzz -c requirements/test.txt -o requirements/fuzz.txt; \
+	  lock requirements/peer.in -o requirements/peer.txt; \
+	  for name in frameworks peer-loaders peer-crnn; do \
+	    lock --no-emit-package torch --excludes requirements/without-cuda.in requirements/$$name.in -o requirements/$$name.txt; \
+	  done'
 
 certs: $(TEST) ## a development authority, certificates and a token in certs/, and the commands that use them
 	@$(BIN)/python -m tests.make_certs $(if $(NAMES),--names $(NAMES))
@@ -130,16 +135,6 @@ $(PEER)/.ready: requirements/peer.txt
 
 bench-peer: $(TEST) $(PEER)/.ready ## streaming from shards against tf.data service, in turns
 	@$(BIN)/python -m tests.benchmarks.bench_peer --python $(PEER)/bin/python
-
-$(PEER_CRNN)/.ready: requirements/peer-crnn.txt
-	$(PYTHON) -m venv $(PEER_CRNN)
-	$(PEER_CRNN)/bin/pip install --quiet --disable-pip-version-check -r requirements/peer-crnn.txt
-	@touch $@
-
-$(PEER_LOADERS)/.ready: requirements/peer-loaders.txt
-	$(PYTHON) -m venv $(PEER_LOADERS)
-	$(PEER_LOADERS)/bin/pip install --quiet --disable-pip-version-check -r requirements/peer-loaders.txt
-	@touch $@
 
 bench-loaders: $(TEST) $(PEER_LOADERS)/.ready ## images/s into PyTorch tensors: our stream against LMDB, streaming, litdata, grain
 	@$(BIN)/python -m tests.benchmarks.bench_loaders --python $(PEER_LOADERS)/bin/python

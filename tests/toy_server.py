@@ -14,10 +14,11 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=int, default=TOY_SPEC.width)
     parser.add_argument("--height", type=int, default=TOY_SPEC.height)
     parser.add_argument("--train", type=int, default=TOY_COUNTS["train"])
+    parser.add_argument("--test", type=int, default=TOY_COUNTS["test"])
     parser.add_argument("--memory-mib", type=int)
     options = parser.parse_args()
     spec = DatasetSpec(width=options.width, height=options.height)
-    source = ToySource(spec, {**TOY_COUNTS, "train": options.train})
+    source = ToySource(spec, {**TOY_COUNTS, "train": options.train, "test": options.test})
     memory = options.memory_mib and options.memory_mib << 20
     server = DatasetServer(source, ListenAddress("127.0.0.1", options.port), memory=memory)
     sys.exit(serve_until_stopped(server, stop_with_stdin=True))

@@ -8,6 +8,7 @@ from pathlib import Path
 from shared.dataset.spec_file import dump_spec, read_spec_file
 from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
+from shared.json_lines import is_until, read_json_lines
 from shared.recogniser.checkpoint_info import BestCheckpoint, list_checkpoints, read_config
 from shared.recogniser.run_layout import RunLayout
 from shared.system.atomic_file import write_atomic, writing
@@ -86,7 +87,7 @@ class RunDir(RunLayout):
         text = dump_config(config)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if not self.config_file.exists() or self.config_file.read_text() != text:
+            if not self.config_file.exists() or self.config_file.read_bytes() != text.encode():
                 write_atomic(self.config_file, text)
         except OSError as error:
             raise self.write_error(error) from error
@@ -119,7 +120,7 @@ class RunDir(RunLayout):
         """The configuration of the run to resume; keys given again must have the same value, but for its end."""
         if not self.config_file.is_file():
             raise UsageError(f"nothing to resume in {self.path}: it has no config.yaml; start without --resume")
-        if not self.config_file.read_text().strip():
+        if not self.config_file.read_bytes().strip():
             raise UsageError(f"{self.config_file} is empty; put back what it held, or start a new --run-dir")
         saved = load_config({}, self.config_file, ())
         self._check_trained_with(saved)
@@ -160,18 +161,11 @@ class RunDir(RunLayout):
         """Removes the lines after `step`, which a resumed run will write again."""
         if not self.metrics_file.exists():
             return
-        rows = [line for line in self.metrics_file.read_text().splitlines() if _step_of(line) <= step]
+        rows = [values for values in read_json_lines(self.metrics_file) if is_until(values.get("step"), step)]
         with writing(self.metrics_file):
-            write_atomic(self.metrics_file, "".join(f"{row}\n" for row in rows))
+            write_atomic(self.metrics_file, "".join(json.dumps(row) + "\n" for row in rows))
 
     def append_metrics(self, row: MetricsRow) -> None:
         """Adds one line."""
         with writing(self.metrics_file), self.metrics_file.open("a") as file:
             file.write(json.dumps(asdict(row)) + "\n")
-
-
-def _step_of(line: str) -> float:
-    try:
-        return int(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return float("inf")  # A crash left half a line: remove it.

@@ -7,7 +7,6 @@ are cancelled. Readers go on at another replica, or here after a restart: they k
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from concurrent import futures
@@ -179,7 +178,7 @@ def _reset_handler(number: int, _: FrameType | None) -> None:
 
 
 def _stop_at_end_of_stdin(stop_write: int) -> None:
-    # Not through sys.stdin: its lock, held by this thread, would stop the interpreter from ending.
-    while os.read(sys.stdin.fileno(), 4096):
+    # Not through sys.stdin: its lock, held by this thread, would stop the interpreter from ending, and it may be None.
+    while os.read(0, 4096):
         pass
     os.write(stop_write, bytes([signal.SIGTERM]))

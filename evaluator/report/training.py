@@ -1,12 +1,9 @@
 """How the network was trained: the settings and the log lines of the run that a checkpoint belongs to."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from shared.page.run_history import HistoryRow, read_history
 from shared.page.texts import alphabet_text
@@ -50,12 +47,9 @@ class Training:
 def read_training(checkpoint: Path) -> Training:
     """Of the run that the checkpoint lies in; empty when there is none, or its files cannot be read."""
     for run in runs_of(checkpoint):
-        config: Any = None
-        with suppress(OSError, ValueError, yaml.YAMLError):
-            config = yaml.safe_load(run.config_file.read_text())
-        history = read_history(run.metrics_file)
-        if isinstance(config, dict) or history:
-            return Training(config if isinstance(config, dict) else {}, history)
+        config, history = run.saved_keys(), read_history(run.metrics_file)
+        if config or history:
+            return Training(config, history)
     return Training({}, [])
 
 

@@ -15,7 +15,7 @@ import grpc
 from shared.client.channel import open_channel
 from shared.security.channel_credentials import Credentials
 
-_RESOLVE_AFTER_S = 45.0
+_RESOLVE_AFTER_S = 10.0
 
 
 class Lease:

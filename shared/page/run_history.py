@@ -1,14 +1,17 @@
 """A training run over its steps, as its metrics.jsonl tells it. The file may still grow, or end within a line."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.json_lines import read_json_lines
+
 MAX_POINTS = 400
 "A chart cannot show more."
+_LARGEST = 1e100
+"Of values; an axis of larger ones would end in infinity."
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class HistoryRow:
 def read_history(metrics_file: Path) -> list[HistoryRow]:
     """All rows by ascending step, without incomplete lines and losses that are not finite; [] without a file."""
     try:
-        lines = metrics_file.read_text(errors="replace").splitlines()
+        lines = list(read_json_lines(metrics_file))
     except OSError:
         return []
     return sorted(filter(None, map(_row, lines)), key=lambda row: row.step)
@@ -45,9 +48,8 @@ def thinned(rows: Sequence[HistoryRow]) -> Sequence[HistoryRow]:
     return rows[(len(rows) - 1) % stride :: stride]
 
 
-def _row(line: str) -> HistoryRow | None:
+def _row(values: dict[str, Any]) -> HistoryRow | None:
     try:
-        values: dict[str, Any] = json.loads(line)
         row = HistoryRow(
             step=int(values["step"]),
             loss=float(values["loss"]),
@@ -58,11 +60,12 @@ def _row(line: str) -> HistoryRow | None:
             wait_shares=tuple(map(float, values.get("rank_wait_shares") or ())),
             valid_accuracy=_number(values, "valid_accuracy"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None
-    return row if math.isfinite(row.loss) and math.isfinite(row.elapsed_s) else None
+    is_shown = 0 <= row.step < _LARGEST and abs(row.loss) < _LARGEST and abs(row.elapsed_s) < _LARGEST
+    return row if is_shown else None
 
 
 def _number(values: dict[str, Any], key: str) -> float | None:
     value = values.get(key)
-    return None if value is None or not math.isfinite(float(value)) else float(value)
+    return float(value) if value is not None and abs(float(value)) < _LARGEST else None

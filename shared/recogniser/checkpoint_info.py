@@ -72,7 +72,7 @@ class CheckpointInfo:
 
     def network_spec(self) -> NetworkSpec:
         """The shape of the network."""
-        return NetworkSpec(**self.network)
+        return _NETWORK.validate_python(self.network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +88,7 @@ class BestCheckpoint:
 
 
 _INFO = TypeAdapter(CheckpointInfo)
+_NETWORK = TypeAdapter(NetworkSpec)
 _BEST = TypeAdapter(BestCheckpoint)
 
 
@@ -137,6 +138,17 @@ def find_checkpoints(run_dir: Path) -> list[Path]:
 
 def read_info(path: Path) -> CheckpointInfo:
     """The JSON beside a checkpoint; raises `UsageError` when there is none, `DataLoss` when the pair is damaged."""
+    info = read_info_alone(path)
+    if not path.is_file():
+        raise UsageError(f"no checkpoint at {path}")
+    if sha256_of(path) != info.file_sha256:
+        beside = info_file(path).name
+        raise DataLoss(f"{path} is damaged: its SHA-256 is not the one in {beside}; take another checkpoint")
+    return info
+
+
+def read_info_alone(path: Path) -> CheckpointInfo:
+    """As `read_info`, but without a look at the weights."""
     beside = info_file(path)
     try:
         info = _INFO.validate_json(beside.read_bytes())
@@ -149,10 +161,6 @@ def read_info(path: Path) -> CheckpointInfo:
         raise DataLoss(f"{beside} cannot be read ({problem}); take another checkpoint") from error
     except (OSError, ValueError, TypeError, UsageError) as error:
         raise DataLoss(f"{beside} cannot be read ({error}); take another checkpoint") from error
-    if not path.is_file():
-        raise UsageError(f"no checkpoint at {path}")
-    if sha256_of(path) != info.file_sha256:
-        raise DataLoss(f"{path} is damaged: its SHA-256 is not the one in {beside.name}; take another checkpoint")
     return info
 
 

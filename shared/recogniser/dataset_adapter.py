@@ -78,6 +78,11 @@ class BatchSource:
         """How often a stream was opened again after a fault."""
         return self._reopened
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether `close` was called."""
+        return self._closed
+
     def close(self) -> None:
         """Ends a blocked read, so that MindSpore's reading thread can stop."""
         self._closed = True

@@ -10,9 +10,9 @@ RUN/logs/            output of the processes of several ranks
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -55,16 +55,22 @@ class RunLayout:
         """The folder of the logs."""
         return self.path / "logs"
 
+    def saved_keys(self) -> dict[str, Any]:
+        """What config.yaml holds, unchecked; empty when it cannot be read."""
+        try:
+            config = yaml.safe_load(self.config_file.read_text())
+        except Exception:  # PyYAML lets through whatever a value of a wrong form makes of its constructors.
+            return {}
+        return config if isinstance(config, dict) else {}
+
     def checkpoint_folders(self) -> list[Path]:
         """Where checkpoints may lie: the folder that the run's configuration names, the default, the run itself."""
         configured = self._configured_folder()
         return list(dict.fromkeys([*configured, self.path / "checkpoints", self.path]))
 
     def _configured_folder(self) -> Iterator[Path]:
-        with suppress(OSError, ValueError, yaml.YAMLError):
-            config = yaml.safe_load(self.config_file.read_text())
-            if isinstance(config, dict) and isinstance(config.get("save_checkpoint_path"), str):
-                yield self.path / config["save_checkpoint_path"]
+        if isinstance(folder := self.saved_keys().get("save_checkpoint_path"), str):
+            yield self.path / folder
 
 
 def runs_of(checkpoint: Path) -> tuple[RunLayout, RunLayout]:

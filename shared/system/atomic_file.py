@@ -43,7 +43,13 @@ def commit(partial: Path, path: Path) -> None:
 
 @contextmanager
 def atomic_path(path: Path, *, keep_suffix: bool = False) -> Iterator[Path]:
-    """A path to write a file or directory to; it becomes `path` at the end of the block, or is removed on an error."""
+    """A path to write a file or directory to; it becomes `path` at the end of the block, or is removed on an error.
+
+    Raises `OSError` where `path` is a device or a pipe, which a rename would replace. A link is followed.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
     partial = partial_path(path, keep_suffix=keep_suffix)
     try:
         yield partial
@@ -92,7 +98,8 @@ def write_error(path: Path, error: Exception) -> StreamingError:
 def is_disk_full(folder: Path) -> bool:
     """Whether the file system of `folder` has no room for more than a few small files."""
     with suppress(OSError):
-        return shutil.disk_usage(folder).free < _FULL_BELOW_BYTES
+        usage = shutil.disk_usage(folder)
+        return usage.total > 0 and usage.free < _FULL_BELOW_BYTES  # /proc and its like have no room at all.
     return False
 
 

@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-
 """
 
 import argparse
+import io
 import os
 import shutil
 import sys
@@ -57,6 +58,10 @@ def python_name() -> str:
 def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
     """Ends the process with what `main(argv)` returns, or with the exit code of the error it raised, in one line."""
     protect_stderr()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Names of files need not be UTF-8; they are printed as they are.
+        is_utf8 = sys.stdout.encoding.lower() == "utf-8"
+        sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
     raise_limit()
     try:
         sys.exit(main(sys.argv[1:]))
@@ -71,6 +76,10 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
         where = f"cannot use {error.filename}: " if error.filename is not None else ""
         print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
         sys.exit(UsageError.exit_code if isinstance(error, _WRONG_PLACE) else StreamingError.exit_code)
+    except UnicodeEncodeError as error:
+        # Some libraries take no other names than these.
+        print(f"{name}: {error.object!r} is not UTF-8; use another name", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -1,30 +1,40 @@
 """Ctrl-C, SIGTERM, a lost terminal: stop in an orderly way at the first one, or wait for the end of a short block."""
 
+import os
 import signal
-from collections.abc import Callable, Iterator
+import threading
+import time
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
+_HANDLED_WITHIN_S = 0.5
 
 
 @contextmanager
-def stop_on_signal(stop: Callable[[], None]) -> Iterator[list[int]]:
+def stop_on_signal(stop: Callable[[], None], signals: Sequence[signal.Signals] = _SIGNALS) -> Iterator[list[int]]:
     """Within the block the first Ctrl-C, SIGTERM or SIGHUP calls `stop`; a second one has its usual effect.
 
-    A lost terminal sends SIGHUP; where it is ignored, as `nohup` has it, it stays so.
+    A lost terminal sends SIGHUP; where it is ignored, as `nohup` has it, it stays so. While this thread waits in a
+    library, where Python handles no signal, `stop` is called in another thread: it may be what ends the wait.
 
     Yields a list that then holds the signal's number, and is empty as long as none has come.
     """
     received: list[int] = []
-    before = {number: signal.getsignal(number) for number in _SIGNALS}
-    if before[signal.SIGHUP] == signal.SIG_IGN:
+    first = threading.Lock()
+    before = {number: signal.getsignal(number) for number in signals}
+    if before.get(signal.SIGHUP) == signal.SIG_IGN:
         del before[signal.SIGHUP]
+
+    def stop_once() -> None:
+        if first.acquire(blocking=False):
+            stop()
 
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(number)
         restore()
-        stop()
+        stop_once()
 
     def restore() -> None:
         for number, handler in before.items():
@@ -33,9 +43,34 @@ def stop_on_signal(stop: Callable[[], None]) -> Iterator[list[int]]:
     for number in before:
         signal.signal(number, handle)
     try:
-        yield received
+        with _watched(before, stop_once):
+            yield received
     finally:
         restore()
+
+
+@contextmanager
+def _watched(numbers: Container[int], stop_once: Callable[[], None]) -> Iterator[None]:
+    """Within the block a thread calls `stop_once` for a signal that the main thread has not handled in a moment."""
+
+    def watch() -> None:
+        while number := os.read(read, 1):
+            if number[0] in numbers:
+                time.sleep(_HANDLED_WITHIN_S)
+                stop_once()
+
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    thread = threading.Thread(target=watch, name="watch-signals", daemon=True)
+    thread.start()
+    before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(write)
+        thread.join()
+        os.close(read)
 
 
 @contextmanager

@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing import get_context
+from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from datagen_server.cli import main
 from shared.client import DatasetClient, connect
 from shared.client.channel import OPTIONS
 from shared.pb.captcha.v1 import dataset_pb2 as pb
@@ -89,11 +91,28 @@ def answer_times(target: str, duration_s: float) -> dict[str, list[float]]:
     return times
 
 
+@pytest.fixture(params=["rendered", "shards"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """The options of `serve`."""
+    if request.param == "rendered":
+        return []
+    shards = str(tmp_path / "shards")
+    assert main(["materialize", "--out", shards, "--count", "train=20000", "test=10"]) == 0
+    return ["--shards", shards]
+
+
 @pytest.mark.parametrize("num_callers", [12, 250])
-def test_health_is_told_under_streams_and_callers_for_samples(num_callers: int, outcome: OpenOutcome) -> None:
+def test_health_is_told_under_streams_and_callers_for_samples(
+    num_callers: int, served: list[str], outcome: OpenOutcome
+) -> None:
     """p99 counts against what an idle service beside it needs: this machine may be busy with other things too."""
-    what = f"{NUM_STREAMS} streams and {num_callers} callers for 256 PNGs: health and GetDataset"
-    with outcome(promise="12", what=what) as result, ServiceProcess(*SERVE) as service, ServiceProcess(*TOY) as idle:
+    over = "shards" if served else "rendered samples"
+    what = f"{NUM_STREAMS} streams and {num_callers} callers for 256 PNGs over {over}: health and GetDataset"
+    with (
+        outcome(promise="12", what=what) as result,
+        ServiceProcess(*SERVE, *served) as service,
+        ServiceProcess(*TOY) as idle,
+    ):
         with callers(service.target, NUM_STREAMS, read_raw), callers(service.target, num_callers, ask_for_pngs):
             time.sleep(10)
             with result.one_try(times=2):

@@ -1,12 +1,14 @@
 """Other people's machines: two owners, full disks, a full standard error, few handles, a service gone for good."""
 
 import errno
+import json
 import os
 import shlex
 import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -130,3 +132,39 @@ def test_a_service_that_is_gone_for_good_costs_no_step(ranks: str, outcome: Open
         for number, after in enumerate((1, 30)):
             with ServiceProcess(*SERVE, *COUNTS) as service, result.one_try():
                 assert steps_lost(service, tmp_path / str(number), "--ranks", ranks, after=after) == 0
+
+
+@pytest.mark.parametrize("ranks", ["1", "2"])
+def test_a_run_that_is_stopped_while_its_service_is_gone_loses_no_step(
+    ranks: str, outcome: OpenOutcome, tmp_path: Path
+) -> None:
+    with outcome(
+        promise="11", what=f"Ctrl-C or SIGTERM while the service is gone, {ranks} ranks: steps lost 0"
+    ) as result:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with result.one_try():
+                assert steps_lost_when_stopped(number, tmp_path / number.name, "--ranks", ranks) == 0
+
+
+def steps_lost_when_stopped(number: signal.Signals, run_dir: Path, *more: str) -> int:
+    """Of a run that gets a signal while its service is gone and all that was read ahead is consumed."""
+    with ServiceProcess(*SERVE, *COUNTS) as service:
+        trainer = start(service.target, run_dir, "--steps", "1000000", *more)
+        wait_until(lambda: lines(run_dir) >= 10 or trainer.poll() is not None, "the first steps", 200)
+        service.end(signal.SIGKILL)
+        wait_for_silence(run_dir)
+        trainer.send_signal(number)
+        _, err = trainer.communicate(timeout=60)
+    assert trainer.returncode >= 128, err
+    assert "Traceback" not in err
+    (saved,) = (json.loads(file.read_text()) for file in (run_dir / "checkpoints").glob("*.json"))
+    return lines(run_dir) - int(saved["global_step"])
+
+
+def wait_for_silence(run_dir: Path) -> None:
+    """Until no step has been taken for some seconds: all that was read ahead is consumed."""
+    num_lines, since = -1, time.monotonic()
+    while time.monotonic() < since + 6:
+        if lines(run_dir) != num_lines:
+            num_lines, since = lines(run_dir), time.monotonic()
+        time.sleep(0.2)

@@ -18,7 +18,8 @@ OTHERS = re.compile(r"\b(torch|jax)(_|\.|\b)")
 
 @pytest.fixture(scope="module")
 def target() -> Iterator[str]:
-    with ServiceProcess() as service:
+    """With splits of the README's sizes."""
+    with ServiceProcess("tests.toy_server", "PORT", "--train", "50000", "--test", "10000") as service:
         yield service.target
 
 

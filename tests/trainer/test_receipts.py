@@ -1,10 +1,12 @@
 """The command that proves exactly-once delivery: exit code, text, JSON."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from shared.errors import StreamingError
 from tests.trainer.audit.test_exactly_once import BATCH, begin, consume, header
 from trainer.receipts import main
 
@@ -69,3 +71,31 @@ def test_the_samples_of_a_step_are_shown_rank_by_rank(tmp_path: Path, capsys: py
     indices = [index for part in shown["ranks"] for index in part["indices"]]
     assert indices == header(0, 1).indices(7).tolist()
     assert shown["complete"]
+
+
+WRONG: tuple[object, ...] = (None, "x", -1, 0, 10**30, 1e308, [], {}, True)
+
+
+@pytest.mark.parametrize("file", ["receipts/rank-0.jsonl", "checkpoints/warpctc-1-1.json"])
+def test_damaged_files_are_one_line_or_no_proof(file: str, tmp_path: Path) -> None:
+    run_dir = begin(tmp_path, 6)
+    consume(run_dir, 1, 0, 6)
+    path = run_dir / file
+    whole = path.read_bytes()
+    lines = whole.splitlines() if file.endswith("jsonl") else [whole]
+    damages = [b"", b"\0", b"\xff\xfe", b"[]", b"null", b"[" * 100_000, b"9" * 5000, whole[: len(whole) // 2]]
+    for place in {0, 1, len(lines) - 1} & set(range(len(lines))):
+        values = json.loads(lines[place])
+        changed = [values | {key: wrong} for key in values for wrong in WRONG]
+        changed += [{key: value for key, value in values.items() if key != gone} for gone in values]
+        damages += [b"\n".join([*lines[:place], json.dumps(one).encode(), *lines[place + 1 :]]) for one in changed]
+    for damage in damages:
+        path.write_bytes(damage)
+        with suppress(StreamingError):
+            assert main([str(tmp_path), "--json"]) in (0, 1)
+
+
+def test_other_files_beside_the_receipts_are_left_alone(tmp_path: Path) -> None:
+    consume(begin(tmp_path, 9), 2, 0, 9)
+    (tmp_path / "receipts" / "rank-0 (copy).jsonl").write_text("{}")
+    assert main([str(tmp_path), "--json"]) == 0

@@ -5,7 +5,6 @@ numbers of ranks.
 """
 
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from shared.errors import DataLoss, UsageError
-from shared.recogniser.checkpoint_info import info_file, list_checkpoints
+from shared.dataset.spec import MAX_SEED
+from shared.errors import DataLoss, InvalidRequest, StreamingError, UsageError
+from shared.json_lines import read_json_lines
+from shared.recogniser.checkpoint_info import info_file, list_checkpoints, read_info_alone
 from shared.recogniser.run_layout import RunLayout
-from trainer.audit.receipt_files import Receipt, ReceiptHeader, WeightsRecord, digest_of, read_lines, receipt_files
+from trainer.audit.receipt_files import Receipt, ReceiptHeader, WeightsRecord, digest_of, receipt_files
 from trainer.config import load_config
 
-_HEADER, _RECEIPT = TypeAdapter(ReceiptHeader), TypeAdapter(Receipt)
+_HEADER, _RECEIPT, _WEIGHTS = TypeAdapter(ReceiptHeader), TypeAdapter(Receipt), TypeAdapter(WeightsRecord)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,20 +129,31 @@ class Receipts:
 
     def _read(self, path: Path) -> None:
         header: ReceiptHeader | None = None
-        for values in read_lines(path):
+        for values in read_json_lines(path):
             if "resumed_after" in values:
                 header = _HEADER.validate_python(values)
+                _check(header, path)
                 self.restarts += header.rank == 0
                 if self.facts is not None and self.facts != header.order_facts():
                     raise DataLoss(f"{path} is of another run than the receipts beside it: its reading order differs")
                 self.facts = header.order_facts()
             elif header is not None and "weights_digest" in values:
-                record = WeightsRecord(**values)
+                record = _WEIGHTS.validate_python(values)
                 if record.step <= self.steps:
                     self.weights[record.step].append((header, record))
             elif header is not None:
                 receipt = _RECEIPT.validate_python(values)
                 self.by_step[receipt.step].append((header, receipt))
+
+
+def _check(header: ReceiptHeader, path: Path) -> None:
+    """Raises `DataLoss` for a reading order that there cannot be."""
+    try:
+        if not 0 <= header.order_seed <= MAX_SEED:
+            raise InvalidRequest("order_seed", f"must be in 0..{MAX_SEED}, got {header.order_seed}")
+        header.indices(1)
+    except StreamingError as error:
+        raise DataLoss(f"{path} is damaged: {error}") from error
 
 
 def _have_diverged(records: Sequence[tuple[ReceiptHeader, WeightsRecord]]) -> bool:
@@ -157,5 +169,14 @@ def _newest_cursor(run: RunLayout) -> int:
     if not run.config_file.is_file():
         raise UsageError(f"{run.path} is no run directory: it has no config.yaml")
     folder = run.path / load_config({}, run.config_file, ()).save_checkpoint_path
-    steps = [json.loads(info_file(path).read_text())["global_step"] for path in list_checkpoints(folder)]
-    return max(map(int, steps), default=0)
+    return max((_cursor(path) for path in list_checkpoints(folder)), default=0)
+
+
+def _cursor(checkpoint: Path) -> int:
+    """Steps done at a checkpoint; raises `DataLoss` where its JSON contradicts itself."""
+    info = read_info_alone(checkpoint)
+    if not 1 <= info.global_batch_size <= info.split_count:
+        raise DataLoss(f"{info_file(checkpoint)} is damaged: global_batch_size is {info.global_batch_size}")
+    if info.global_step != (info.epoch - 1) * (info.split_count // info.global_batch_size) + info.step:
+        raise DataLoss(f"{info_file(checkpoint)} is damaged: global_step {info.global_step} is not its epoch and step")
+    return info.global_step

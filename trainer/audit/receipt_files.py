@@ -8,7 +8,7 @@ Note: when a run resumes, the lines after its checkpoint are removed, because th
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +19,10 @@ from numpy.typing import NDArray
 
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice
+from shared.json_lines import is_until, read_json_lines
 from shared.system.atomic_file import write_atomic, writing
+
+_FILE = re.compile(r"rank-[0-9]+\.jsonl")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,26 +133,15 @@ def digest_of(indices: NDArray[np.uint64]) -> str:
 
 def receipt_files(folder: Path) -> list[Path]:
     """The files of all ranks, lowest rank first."""
-    return sorted(folder.glob("rank-*.jsonl"), key=_rank_of)
+    return sorted((path for path in folder.glob("rank-*.jsonl") if _FILE.fullmatch(path.name)), key=_rank_of)
 
 
 def _rank_of(path: Path) -> int:
     return int(path.stem.removeprefix("rank-"))
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The complete lines of a file; a line that a crash cut off is skipped, so its step counts as missing."""
-    for line in path.read_text(errors="replace").splitlines():
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(values, dict):
-            yield values
-
-
 def _cut(path: Path, step: int) -> None:
     if not path.exists():
         return
-    kept = [values for values in read_lines(path) if values.get("step", 0) <= step]
+    kept = [values for values in read_json_lines(path) if is_until(values.get("step", 0), step)]
     write_atomic(path, "".join(json.dumps(values) + "\n" for values in kept))

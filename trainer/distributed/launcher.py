@@ -29,6 +29,8 @@ STOP_GRACE_S = 8.0
 "For the current step and the checkpoint, after Ctrl-C or SIGTERM."
 _END_GRACE_S = 20.0
 _POLL_S = 0.1
+_REMIND_AFTER_S, _REMIND_EVERY_S = 5.0, 60.0
+"Of hosts that others wait for. MindSpore waits for them without a word."
 
 
 class Launcher:
@@ -41,6 +43,7 @@ class Launcher:
         self.logs, self._heartbeats = logs[placement.node], HostHeartbeats(logs, placement.node)
         self._monitor = RankMonitor(placement, self.logs)
         self._stop_at: float | None = None
+        self._remind_at = 0.0
 
     @property
     def world(self) -> World:
@@ -102,6 +105,7 @@ class Launcher:
     def _watch(self, msrun: "subprocess.Popen[bytes]") -> None:
         """Returns when all is done or stopped; raises for the first rank that failed."""
         finished_at: float | None = None
+        self._remind_at = time.monotonic() + _REMIND_AFTER_S
         while True:
             has_ended = msrun.poll() is not None
             self._heartbeats.send()
@@ -118,7 +122,17 @@ class Launcher:
                 return
             else:
                 self._check(None if has_ended else msrun.pid, lost_host)
+                self._remind()
             time.sleep(_POLL_S)
+
+    def _remind(self) -> None:
+        """Says now and then that ranks wait for those of other hosts."""
+        place, now = self._placement, time.monotonic()
+        if place.num_nodes > 1 and now >= self._remind_at and not self._monitor.all_have(EventKind.TRAINING):
+            self._remind_at = now + _REMIND_EVERY_S
+            where = f"{place.master_addr} port {place.master_port}"
+            text = "waiting for all %d ranks of %d hosts to meet at %s; start the same command on each host"
+            _LOG.warning(text, place.ranks, place.num_nodes, where)
 
     def _handle(self, rank: int, event: dict[str, Any]) -> None:
         kind, is_shown = event["kind"], rank == self._placement.first_rank

@@ -78,6 +78,8 @@ def place_by_table(table: RankTable, node: int | None, master_addr: str | None, 
     is_single, num_servers = len(table.servers) == 1, len(table.servers)
     if master_port is not None and not 1 <= master_port <= 65535:
         raise UsageError(f"--master-port must be in 1..65535, got {master_port}")
+    if master_addr == "":
+        raise UsageError("--master-addr is empty; give the address of the server with rank 0, or leave it out")
     if node is not None and not 0 <= node < num_servers:
         raise UsageError(f"--node-rank must be in 0..{num_servers - 1}, got {node}")
     if is_single:
@@ -165,19 +167,20 @@ def check_master(placement: Placement) -> None:
     host, port = placement.master_addr, placement.master_port
     try:
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
-    except OSError as error:
-        raise UsageError(f"--master-addr {host} is unknown: {error.strerror}; give an IP address") from error
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--master-addr {host} is unknown: {_reason(error)}; give an IP address") from error
     if any(map(_is_own, addresses)):
         ListenAddress(host, port, "--master-port").check()
     elif placement.num_nodes == 1:
         raise UsageError(f"--master-addr {host} is no address of this host, on which all ranks run; leave it out")
     else:
-        _check_reachable(host, port)
+        _check_reachable(host, port, _REACH_TIMEOUT_S / len(addresses))
 
 
-def _check_reachable(host: str, port: int) -> None:
+def _check_reachable(host: str, port: int, timeout_s: float) -> None:
+    """timeout_s: for each address of the host."""
     try:
-        socket.create_connection((host, port), _REACH_TIMEOUT_S).close()
+        socket.create_connection((host, port), timeout_s).close()
     except ConnectionRefusedError:
         _LOG.warning("nobody listens at %s port %d yet: start the same command on that host too", host, port)
     except OSError as error:
@@ -193,8 +196,13 @@ def address_towards(host: str, port: int) -> str:
         with socket.socket(family, kind) as probe:
             probe.connect(address)  # Sends nothing: it only chooses the way.
             return str(probe.getsockname()[0])
-    except (OSError, OverflowError) as error:
-        raise UsageError(f"--master-addr {host} cannot be reached: {getattr(error, 'strerror', error)}") from error
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"--master-addr {host} cannot be reached: {_reason(error)}") from error
+
+
+def _reason(error: OSError | UnicodeError) -> str:
+    """Why a name cannot be looked up, in a few words; no name at all has a label of more than 63 characters."""
+    return (error.strerror if isinstance(error, OSError) else None) or "no name of a host"
 
 
 def _is_own(address: str) -> bool:

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from shared.client import RetryPolicy, connect
 from shared.recogniser.device import set_device
 from shared.security.credentials import security_of
+from shared.system.signals import stop_on_signal
 from trainer.config import load_config
 from trainer.distributed.collectives import join_ranks
 from trainer.distributed.rank_events import EventKind, RankEventWriter
 from trainer.distributed.world import World
 from trainer.metrics_option import rank_page_options
-from trainer.page.prometheus_exporter import exported_metrics
+from trainer.page.rank_page import shown_page
 from trainer.progress.observer import RateLimit
 from trainer.progress.tensorboard import TensorboardWriter, tensorboard_events
 from trainer.run_dir import MetricsRow, RunDir
@@ -31,14 +32,14 @@ def train(options: argparse.Namespace, events: RankEventWriter, expected: int) -
     with connect(options.datagen, retry_policy, security_of(options, options.datagen)) as client:
         trainer = Trainer(config, client, run, options.device, _observers(options, world, events), world)
         trainer.restore()
-        signal.signal(signal.SIGTERM, lambda number, frame: trainer.stop())
-        events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.last_step)
-        pages = rank_page_options(options, world.rank)
-        with exported_metrics(trainer, pages) as address, _tensorboard(trainer) as tensorboard:
-            trainer.observers += tensorboard
-            if address:
-                events.write(EventKind.METRICS_ADDRESS, rank=world.rank, address=address)
-            summary = trainer.train()
+        with stop_on_signal(trainer.stop, [signal.SIGTERM]):
+            events.write(EventKind.TRAINING, rank=world.rank, done=trainer.done, num_steps=trainer.last_step)
+            pages = rank_page_options(options, world.rank)
+            with shown_page(trainer, pages) as address, _tensorboard(trainer) as tensorboard:
+                trainer.observers += tensorboard
+                if address:
+                    events.write(EventKind.METRICS_ADDRESS, rank=world.rank, address=address)
+                summary = trainer.train()
         events.write(EventKind.FINISHED, summary=asdict(summary))
 
 

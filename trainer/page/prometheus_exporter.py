@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 
 from shared import VERSION
 from shared.page.page_server import PageServer
+from shared.system.listen_address import ListenAddress
 from trainer.metrics_option import PageOptions
 from trainer.page.app import training_app
 from trainer.page.live_training import LiveTraining
@@ -50,18 +51,15 @@ class RankMetrics:
 
 
 @contextmanager
-def exported_metrics(trainer: Trainer, pages: PageOptions) -> Iterator[str]:
-    """Shows the live page and answers Prometheus during the block; yields the address, or an empty string for none."""
-    if pages.listen is None:
-        yield ""
-        return
+def exported_metrics(trainer: Trainer, pages: PageOptions, listen: ListenAddress) -> Iterator[str]:
+    """Shows the live page and answers Prometheus during the block; yields the address."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     registry.register(RankMetrics(trainer))
     live = LiveTraining(trainer)
     trainer.observers.append(live)
-    server = PageServer(training_app(live, registry, pages), pages.listen)
+    server = PageServer(training_app(live, registry, pages), listen)
     with server:
         yield str(server.listen)
 

@@ -6,6 +6,7 @@ from (order seed, epoch, step), so a run that was killed and resumed takes exact
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -24,17 +25,19 @@ from trainer.distributed.world import SINGLE_RANK, World
 from trainer.progress.observer import TrainingObserver
 from trainer.run_dir import MetricsRow, RunDir, Summary
 from trainer.training.augmentation import BatchPreparation
-from trainer.training.checkpoint_writer import CheckpointWriter, epoch_and_step
+from trainer.training.checkpoint_writer import CheckpointWriter
 from trainer.training.compatibility import SPLIT, plan_slice
 from trainer.training.initial_weights import init_from
 from trainer.training.resume import restore
 from trainer.training.run_files import RunFiles
 from trainer.training.step import TrainStep, build_step
-from trainer.training.step_totals import StepTotals
+from trainer.training.step_totals import StepTotals, metrics_row
 from trainer.training.validation import RunValidation, build_validator
 from trainer.training.wait_clock import WaitClock
 
 _LOG = logging.getLogger(__name__)
+_WAIT_WHEN_STOPPED_S = 3.0
+"For data. A rank that waits in vain must have saved before its launcher's patience with it ends."
 
 
 class Trainer:
@@ -110,11 +113,14 @@ class Trainer:
     def stop(self) -> None:
         """Ends the run after the current step, with a checkpoint. Safe to call from a signal handler.
 
-        Among several ranks it takes one step more: by that step all of them know, and stop together.
+        Among several ranks it takes one step more: by that step all of them know, and stop together. A rank that still
+        waits for data a few seconds later waits no longer.
         """
         self._stopping = True
-        if self.world == SINGLE_RANK and self._source is not None:
+        if self._source is not None and self.world == SINGLE_RANK:
             self._source.close()
+        elif self._source is not None:
+            threading.Timer(_WAIT_WHEN_STOPPED_S, self._source.close).start()
 
     @property
     def last_step(self) -> int:
@@ -145,7 +151,8 @@ class Trainer:
         while self.done < self.last_step and not self._stopped:
             took = self._take_step(rows)
             if took is None:
-                break
+                self._save_alone()
+                return totals
             interval += took
             totals += took
             accuracy = self._validate()
@@ -198,7 +205,7 @@ class Trainer:
         try:
             return None if self._stopping and self.world == SINGLE_RANK else next(rows)
         except (StopIteration, RuntimeError) as error:
-            if self._stopping and self.world == SINGLE_RANK:
+            if self._stopping and (self._source is None or self._source.is_closed):
                 return None
             reason = (self._source and self._source.error) or error
             if isinstance(reason, StreamingError):
@@ -206,19 +213,8 @@ class Trainer:
             raise reason from error
 
     def _log(self, interval: StepTotals, valid_accuracy: float | None) -> None:
-        shares = interval.wait_shares()
-        row = MetricsRow(
-            step=self.done,
-            epoch=epoch_and_step(self.done, self.slice.num_steps)[0],
-            loss=interval.loss / interval.steps,
-            grad_norm=interval.grad_norm / interval.steps,
-            lr=self.step.learning_rate(self.done - 1),
-            images_per_s=interval.images_per_s(self.slice.global_batch_size),
-            wait_share=max(shares),
-            elapsed_s=round(self.elapsed_s, 2),
-            rank_wait_shares=shares,
-            valid_accuracy=valid_accuracy,
-        )
+        learning_rate = self.step.learning_rate(self.done - 1)
+        row = metrics_row(interval, self.done, self.slice, learning_rate, self.elapsed_s, valid_accuracy)
         if self.world.rank == 0:
             self.run.append_metrics(row)
         self.row = row
@@ -234,14 +230,18 @@ class Trainer:
             self.checkpoint = self._write_checkpoint(digest)
         self.saved_step = self.done
 
-    def _save_before(self, error: StreamingError) -> None:
-        """Saves the steps taken before a run ends with `error`, and adds to its message how to go on."""
+    def _save_alone(self) -> None:
+        """Saves the steps taken, where any is not saved yet; the other ranks may be waiting for this one in a step."""
         if self.config.save_checkpoint and self._files.are_open and self.saved_step != self.done:
             if self.world == SINGLE_RANK:
                 self._save()
             else:
                 write = partial(self._write_checkpoint, weights_digest(self.step.weights))
-                self.checkpoint = self._files.save_alone(self.done, write)
+                self.checkpoint, self.saved_step = self._files.save_alone(self.done, write), self.done
+
+    def _save_before(self, error: StreamingError) -> None:
+        """Saves the steps taken before a run ends with `error`, and adds to its message how to go on."""
+        self._save_alone()
         if self.checkpoint:
             error.args = (f"{error}; all {self.done:,} steps are saved in {self.checkpoint}: continue with --resume",)
 

@@ -7,7 +7,7 @@ from shared.security.credentials import Access
 from shared.system.signals import stop_on_signal
 from trainer.config import TrainerConfig
 from trainer.metrics_option import PageOptions
-from trainer.page.prometheus_exporter import exported_metrics
+from trainer.page.rank_page import shown_page
 from trainer.progress.tensorboard import tensorboard_events
 from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import RunDir, Summary
@@ -33,7 +33,7 @@ def train(
         progress.begin(trainer.done, trainer.last_step)
         with (
             stop_on_signal(trainer.stop) as received,
-            exported_metrics(trainer, pages) as address,
+            shown_page(trainer, pages) as address,
             tensorboard_events(config, run, trainer.done) as events,
         ):
             trainer.observers += events

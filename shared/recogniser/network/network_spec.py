@@ -9,6 +9,7 @@ RESIZED_HEIGHT = 32
 "Rows that every image is resized to before the convolutions."
 COLUMNS_PER_CONVOLUTION_FRAME = 4
 "Of the resized image."
+_LARGEST = 1 << 20
 _LEAST_FRAMES, _MOST_FRAMES = 24, 128
 
 
@@ -45,6 +46,9 @@ class NetworkSpec:
     "Columns that images are resized to before the convolutions; null: no convolutions, frames are raw image columns."
 
     def __post_init__(self) -> None:
+        for name in ("height", "width", "num_classes", "hidden_size"):
+            if not 1 <= (value := getattr(self, name)) <= _LARGEST:
+                raise UsageError(f"{name} must be in 1..{_LARGEST}, got {value}")
         if self.resized_width is not None:
             if self.resized_width < 1 or self.resized_width % COLUMNS_PER_CONVOLUTION_FRAME:
                 problem = f"must be a multiple of {COLUMNS_PER_CONVOLUTION_FRAME}, got {self.resized_width}"

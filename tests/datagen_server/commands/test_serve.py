@@ -32,3 +32,10 @@ def test_a_service_over_shards_gives_what_the_function_says(shards: Path) -> Non
             image, text = renderer.render("train", sample.index)
             assert sample.text == text
             assert np.array_equal(sample.image, image)
+
+
+def test_a_closed_standard_input_is_at_its_end() -> None:
+    serve = "-m datagen_server serve --listen 127.0.0.1:0 --workers 1 --count train=10 test=5 --stop-with-stdin"
+    done = subprocess.run(f"{sys.executable} {serve} <&-", shell=True, capture_output=True, text=True, timeout=60)  # noqa: S602
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert done.stdout.startswith("listening on 127.0.0.1:")

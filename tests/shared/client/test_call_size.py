@@ -1,14 +1,25 @@
 """A call's size follows how fast its steps are consumed."""
 
+import pytest
+
 from shared.client.call_size import CallSize
 
 
-def test_calls_grow_while_they_are_short_and_shrink_while_they_are_long() -> None:
+def test_calls_grow_while_they_are_short_and_shrink_once_they_are_long() -> None:
     size, seen = CallSize(), []
-    for call_s in (1.0, 1.0, 29.0, 61.0, 14.9):
+    for call_s in (1.0, 1.0, 29.0, 31.0, 60.0, 14.9):
         size.adapt(call_s)
         seen.append(size.num_steps)
-    assert seen == [128, 256, 256, 128, 256]
+    assert seen == [32, 64, 64, 61, 30, 60]
+
+
+@pytest.mark.parametrize("step_s", [0.001, 0.05, 0.3, 1.0, 2.0, 7.0])
+def test_at_a_steady_pace_calls_last_half_a_minute_at_most(step_s: float) -> None:
+    size = CallSize()
+    for _ in range(30):
+        size.adapt(size.num_steps * step_s)
+        last_s = size.num_steps * step_s
+    assert 14 < last_s <= 30
 
 
 def test_a_call_asks_for_one_step_at_least() -> None:

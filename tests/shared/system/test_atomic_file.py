@@ -22,6 +22,24 @@ def test_a_file_is_replaced_and_nothing_else_is_left(tmp_path: Path, data: bytes
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_pipe_or_a_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    with pytest.raises(OSError, match="it is a device or a pipe, not a file"):
+        write_atomic(path, "page")
+    assert path.is_fifo()
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    folder, link = tmp_path / "elsewhere", tmp_path / "report.json"
+    folder.mkdir()
+    link.symlink_to(folder / "real.json")
+    for text in ("first", "second"):
+        write_atomic(link, text)
+        assert (link.is_symlink(), (folder / "real.json").read_text()) == (True, text)
+
+
 def fail_half_way(path: Path) -> None:
     with atomic_path(path) as partial:
         partial.write_text("half a fi")

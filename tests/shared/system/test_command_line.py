@@ -17,6 +17,7 @@ from shared.system.command_line import CommandParser, natural, positive, python_
         (UsageError("no such split"), 2, "tool: no such split\n"),
         (StreamingError("the disk failed"), 1, "tool: the disk failed\n"),
         (KeyboardInterrupt(), 130, "tool: interrupted\n"),
+        (UnicodeEncodeError("utf-8", "a\udcff", 1, 2, ""), 2, "tool: 'a\\udcff' is not UTF-8; use another name\n"),
     ],
 )
 def test_an_error_is_one_line_and_an_exit_code(
@@ -57,3 +58,9 @@ def test_this_interpreter_has_a_name_that_starts_it() -> None:
     code = "import sys; print(sys.prefix)"
     shown = subprocess.run([python_name(), "-c", code], stdout=subprocess.PIPE, text=True, check=True).stdout
     assert shown.strip() == sys.prefix
+
+
+def test_a_file_name_that_is_not_utf8_is_printed_as_it_is() -> None:
+    code = "from shared.system.command_line import run; run(lambda words: print(words[0]) or 0, 'tool')"
+    done = subprocess.run([sys.executable, "-c", code, b"a\xff.png"], capture_output=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"a\xff.png\n", b"")

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 
 import pytest
 
@@ -42,6 +43,23 @@ def test_the_first_signal_stops_and_the_second_has_its_usual_effect(number: sign
         signal.signal(number, before)
     assert reached == ["stop", "usual"]
     assert received == [number]
+
+
+def test_a_signal_stops_even_while_the_main_thread_handles_none() -> None:
+    """As while it waits in a library: here the signal goes to another thread, which wakes nobody."""
+    stopped, done = threading.Event(), threading.Event()
+    other = threading.Thread(target=done.wait)
+    other.start()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        with stop_on_signal(stopped.set) as received:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stopped.wait(20)
+        assert received == [signal.SIGTERM]
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        done.set()
+        other.join()
 
 
 def test_without_a_signal_nothing_stops_and_the_handlers_are_restored() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import DataLoss, UsageError
+from shared.recogniser.checkpoint_info import CheckpointInfo
 from trainer.audit.exactly_once import Proof, Receipts
 from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import dump_config, load_config
@@ -36,8 +37,26 @@ def begin(run_dir: Path, cursor: int) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (run_dir / "config.yaml").write_text(dump_config(load_config({}, None, ())))
     (folder / "warpctc-1-1.ckpt").touch()
-    (folder / "warpctc-1-1.json").write_text(json.dumps({"global_step": cursor}))
+    (folder / "warpctc-1-1.json").write_text(json.dumps(asdict(checkpoint_info(cursor))))
     return run_dir
+
+
+def checkpoint_info(cursor: int) -> CheckpointInfo:
+    epochs, step = divmod(cursor - 1, COUNT // BATCH)
+    return CheckpointInfo(
+        epoch=epochs + 1,
+        step=step + 1,
+        global_step=cursor,
+        elapsed_s=1.0,
+        ranks=1,
+        global_batch_size=BATCH,
+        fingerprint="f",
+        split_count=COUNT,
+        dataset={"seed": 0, "width": 160, "height": 64, "alphabet": "0123456789", "min_length": 1, "max_length": 4},
+        network={"width": 160, "height": 64, "num_classes": 11},
+        config_digest="c",
+        weights_digest="w",
+    )
 
 
 def consume(run_dir: Path, ranks: int, resumed_after: int, last_step: int, weights: str = "aaaa") -> None:

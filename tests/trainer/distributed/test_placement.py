@@ -120,6 +120,20 @@ def test_a_master_where_ranks_cannot_meet_is_one_line_within_ten_seconds(
     assert "is no address of this host" in _refused(place_by_table(single, None, "198.51.100.7", None))
 
 
+@pytest.mark.parametrize(
+    ("master", "reason"),
+    [("x" * 64 + ".example", "is unknown: no name of a host"), ("a..b", "is unknown: no name of a host")],
+)
+def test_a_master_that_is_no_name_at_all_is_one_line(master: str, reason: str, tmp_path: Path) -> None:
+    several = _table(tmp_path, "127.0.0.1", "198.51.100.7")
+    assert reason in _refused(place_by_table(several, None, master, None))
+
+
+def test_an_empty_master_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--master-addr is empty"):
+        place_by_table(_table(tmp_path, "127.0.0.1", "198.51.100.7"), None, "", None)
+
+
 def test_a_master_of_this_host_is_accepted(tmp_path: Path) -> None:
     check_master(place_by_table(_table(tmp_path, "127.0.0.1"), None, None, None))
 
