@@ -6,9 +6,12 @@ import sys
 from datagen_server.service.server import DatasetServer, serve_until_stopped
 from shared.dataset.spec import DatasetSpec
 from shared.system.listen_address import ListenAddress
+from shared.system.malloc import keep_freed_blocks, use_one_heap
 from tests.toys import TOY_COUNTS, TOY_SPEC, ToySource
 
 if __name__ == "__main__":
+    use_one_heap()
+    keep_freed_blocks()  # As `serve` does.
     parser = argparse.ArgumentParser()
     parser.add_argument("port", type=int)
     parser.add_argument("--width", type=int, default=TOY_SPEC.width)

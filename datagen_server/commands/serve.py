@@ -16,7 +16,7 @@ from datagen_server.service.server import DatasetServer, serve_until_stopped
 from datagen_server.sources.sample_source import SampleSource
 from shared.page.page_server import PageServer
 from shared.system.listen_address import ListenAddress
-from shared.system.malloc import keep_freed_blocks
+from shared.system.malloc import keep_freed_blocks, use_one_heap
 
 _LOG = logging.getLogger(__name__)
 _SWITCH_INTERVAL_S = 0.0005
@@ -35,6 +35,7 @@ def run(options: argparse.Namespace) -> int:
     if options.memory is not None:
         check_memory(options.memory)
     authentication = security.open()
+    use_one_heap()
     keep_freed_blocks()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with RecentFaults() as faults, open_source(options) as source:

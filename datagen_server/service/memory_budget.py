@@ -1,7 +1,8 @@
 """One bound on the memory of all calls: what is read ahead, encoded and on its way to a reader.
 
 Every step is reserved before it is read, and given back once it is sent. A call that finds too little left waits its
-turn, first come, first served; a call may always hold one message, so none waits for ever behind an empty server.
+turn, first come, first served; a call may always hold one message, so none waits for ever behind an empty server. What
+the process holds besides, such as freed blocks that malloc keeps and buffers of gRPC, is measured and counts as held.
 """
 
 import threading
@@ -57,6 +58,7 @@ class MemoryBudget:
         self.limit = limit
         self.held = 0
         "Bytes that are reserved now."
+        self._unreserved = 0
         self._queue: deque[Reservation] = deque()
         self._lock = threading.Lock()
 
@@ -72,7 +74,7 @@ class MemoryBudget:
         """A reservation that is held at once, or None if there is too little or others wait."""
         reservation = Reservation(self, num_bytes)
         with self._lock:
-            if self._queue or self.held + num_bytes > self.limit:
+            if self._queue or not self._has_room(num_bytes):
                 return None
             self._grant(reservation)
         return reservation
@@ -81,6 +83,12 @@ class MemoryBudget:
         """`perf_counter()` times at which those that wait have asked, the first one's first."""
         with self._lock:
             return [reservation.asked_s for reservation in self._queue]
+
+    def count_unreserved(self, num_bytes: int) -> None:
+        """Bytes in memory that no reservation covers; at most a quarter of the limit is set aside for them."""
+        with self._lock:
+            self._unreserved = min(num_bytes, self.limit // 4)
+            self._admit()
 
     def resize(self, reservation: Reservation, num_bytes: int) -> None:
         """See `Reservation.shrink`."""
@@ -104,8 +112,11 @@ class MemoryBudget:
             self._admit()
 
     def _admit(self) -> None:
-        while self._queue and (not self.held or self.held + self._queue[0].num_bytes <= self.limit):
+        while self._queue and (not self.held or self._has_room(self._queue[0].num_bytes)):
             self._grant(self._queue.popleft())
+
+    def _has_room(self, num_bytes: int) -> bool:
+        return self.held + self._unreserved + num_bytes <= self.limit
 
     def _grant(self, reservation: Reservation) -> None:
         self.held += reservation.num_bytes

@@ -12,11 +12,24 @@ import mmap
 from pathlib import Path
 
 _LARGEST_KEPT_BYTES = 31 << 20
+_M_ARENA_MAX = -8
+"Of `mallopt`, from the C library's malloc.h."
 
 
 def keep_freed_blocks() -> None:
     """Makes this process keep freed blocks of up to 31 MiB; at most 62 MiB of free memory stay in each heap."""
     bytes(_LARGEST_KEPT_BYTES)
+
+
+def use_one_heap() -> None:
+    """Lets all threads of this process share one heap, so that freed blocks of one thread serve the others.
+
+    To be called before threads start. Each heap keeps freed blocks of its own: 120 readers that stalled at batches of 15
+    MB held 1,470 MB of a budget of 1,024 with a heap for every few threads.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def give_back_freed() -> None:

@@ -1,4 +1,4 @@
-"""Looks after the memory of a server once a second: gives freed memory back, and lets none be held by the stalled.
+"""Looks after the memory of a server twice a second: gives freed memory back, and lets none be held by the stalled.
 
 A reader that stalls holds its message for as long as it likes. While others wait for memory, the streams that have
 waited longest for their readers are ended: a reader resumes at its step when it goes on, and has lost nothing.
@@ -11,7 +11,7 @@ from datagen_server.service.memory_budget import MemoryBudget
 from datagen_server.service.monitoring.stream_metrics import ServiceMetrics
 from shared.system.malloc import give_back_freed, resident_bytes
 
-_LOOKS_S = 1.0
+_LOOKS_S = 0.5
 _PATIENCE_S = 2.0
 _STALLED_S = 5.0
 _WORTH_BYTES = 32 << 20
@@ -44,10 +44,14 @@ class MemoryMonitor(threading.Thread):
         # Under a steady load the same blocks are used again and again: there is nothing to give back.
         has_fallen = held * 2 < self._most_held and self._most_held - held > _WORTH_BYTES
         # But blocks of one size may lie idle while those of another are asked for.
-        idle = resident_bytes() - self._at_start - held
-        if has_fallen or idle > max(_WORTH_BYTES, self._budget.limit // 4):
+        if has_fallen or self._unreserved() > max(_WORTH_BYTES, self._budget.limit // 8):
             give_back_freed()
             self._most_held = held
+        # An eighth more, for it grows until the next look.
+        self._budget.count_unreserved(self._unreserved() + self._budget.limit // 8)
+
+    def _unreserved(self) -> int:
+        return max(0, resident_bytes() - self._at_start - self._budget.held)
 
     def _end_stalled(self) -> None:
         now = perf_counter()

@@ -136,3 +136,16 @@ def test_readers_over_the_budget_wait_for_the_stalled_and_all_of_them_finish(
         wait_until(lambda: server.held_memory == 0, "the memory to be given back")
         server.drain(0.2)
     source.close()
+
+
+def test_what_the_process_holds_besides_counts_up_to_a_quarter_and_one_call_is_always_admitted() -> None:
+    budget = MemoryBudget(64 * MIB)
+    budget.count_unreserved(32 * MIB)
+    first = budget.ask(63 * MIB)
+    assert first.granted.is_set(), "nobody else holds anything"
+    first.shrink(40 * MIB)
+    assert budget.take(9 * MIB) is None, "40 + 16 + 9 are more than 64"
+    waiting = budget.ask(9 * MIB)
+    assert not waiting.granted.is_set()
+    budget.count_unreserved(8 * MIB)
+    assert waiting.granted.is_set()
