@@ -24,8 +24,8 @@ def keep_freed_blocks() -> None:
 def use_one_heap() -> None:
     """Lets all threads of this process share one heap, so that freed blocks of one thread serve the others.
 
-    To be called before threads start. Each heap keeps freed blocks of its own: 120 readers that stalled at batches of 15
-    MB held 1,470 MB of a budget of 1,024 with a heap for every few threads.
+    To be called before threads start. Each heap keeps freed blocks of its own: 120 readers that stalled at batches of
+    15 MB held 1,470 MB of a budget of 1,024 with a heap for every few threads.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
