@@ -23,8 +23,8 @@ from tests.benchmarks.turns import module
 
 _COMMON = "--preset", "crnn", "-o", "validate_steps=null"
 RECIPES: Mapping[str, Sequence[str]] = {
-    "quick": (*_COMMON, "--steps", "600"),
-    "long": (*_COMMON, "--steps", "5000", "-o", "train_samples=320000"),
+    "quick": (*_COMMON, "--steps", "1200"),
+    "long": (*_COMMON, "--steps", "10000", "-o", "train_samples=320000"),
 }
 "Options of `python -m trainer`."
 

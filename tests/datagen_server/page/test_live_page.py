@@ -57,7 +57,7 @@ def address() -> Iterator[str]:
         with grpc.insecure_channel(target) as channel, suppress(grpc.RpcError):
             channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(b"\xff")
         for rank in range(3):
-            next(stack.enter_context(client.stream("train", rank=rank, ranks=4, global_batch_size=32, prefetch=1)))
+            next(stack.enter_context(client.stream("train", rank=rank, ranks=4, global_batch_size=128, prefetch=1)))
         yield address
 
 
