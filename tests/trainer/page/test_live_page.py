@@ -96,7 +96,7 @@ def test_rank_0_shows_every_rank_and_leads_to_its_page(tmp_path: Path) -> None:
     more = "--ranks", "2", "-o", "global_batch_size=8", "--steps", "100000", "--metrics-listen", f"127.0.0.1:{port}"
     with served(ToySource(counts={"train": 10**6, "test": 10})) as target, training(target, tmp_path / "run", *more):
         first, second = (f"127.0.0.1:{port + rank}" for rank in (0, 1))
-        wait_until(lambda: can_connect(second), "both pages", timeout_s=240)
+        wait_until(lambda: can_connect(first) and can_connect(second), "both pages", timeout_s=240)
         wait_until(lambda: "%</td>" in page_of(first), "a log line", timeout_s=120)
         assert re.search(rf'href="http://{second}/">rank 1</a>', page_of(first))
         assert re.search(rf'href="http://{first}/">rank 0</a>', page_of(second))
