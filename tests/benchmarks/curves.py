@@ -56,5 +56,8 @@ def _panel(curve: Curve) -> Iterator[str]:
         yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3"/>'
         yield f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>'
         if number in (0, len(points) - 1):
-            anchor = "start" if number == 0 else "end"
-            yield f'<text x="{x:.1f}" y="{y - 8:.1f}" text-anchor="{anchor}">{curve.y[number]:,.4g}</text>'
+            anchor, y_value = "start" if number == 0 else "end", curve.y[number]
+            neighbour = points[1 if number == 0 else -2]
+            text_y = y + 18 if neighbour[1] < y < bottom - 30 else y - 8
+            shown = f"{y_value:,.0f}" if y_value >= 100 else f"{y_value:.3g}"
+            yield f'<text x="{x:.1f}" y="{text_y:.1f}" text-anchor="{anchor}">{shown}</text>'
