@@ -57,7 +57,7 @@ def _panel(curve: Curve) -> Iterator[str]:
         yield f'<text x="{x:.1f}" y="{bottom + 18}" text-anchor="middle">{value:g}</text>'
         if number in (0, len(points) - 1):
             anchor, y_value = "start" if number == 0 else "end", curve.y[number]
-            neighbour = points[1 if number == 0 else -2]
+            neighbour = points[min(1, len(points) - 1)] if number == 0 else points[-2]
             text_y = y + 18 if neighbour[1] < y < bottom - 30 else y - 8
             shown = f"{y_value:,.0f}" if y_value >= 100 else f"{y_value:.3g}"
             yield f'<text x="{x:.1f}" y="{text_y:.1f}" text-anchor="{anchor}">{shown}</text>'
