@@ -13,6 +13,8 @@ from shared.errors import UsageError
 from shared.system.memory_limit import memory_limit
 
 MIN_BYTES = 64 << 20
+_GRANTED = threading.Event()
+_GRANTED.set()
 
 
 def default_memory() -> int:
@@ -29,10 +31,10 @@ def check_memory(limit: int) -> None:
 class Reservation:
     """A part of a budget, or a place in the queue for it. Safe to release from any thread, and more than once."""
 
-    def __init__(self, budget: "MemoryBudget", num_bytes: int) -> None:
+    def __init__(self, budget: "MemoryBudget", num_bytes: int, granted: threading.Event) -> None:
         self._budget, self.num_bytes = budget, num_bytes
         self.asked_s = perf_counter()
-        self.granted = threading.Event()
+        self.granted = granted
         "Set once the bytes are held, and also by `release`."
         self.released = False
 
@@ -64,7 +66,7 @@ class MemoryBudget:
 
     def ask(self, num_bytes: int) -> Reservation:
         """A reservation that may have to `wait`."""
-        reservation = Reservation(self, num_bytes)
+        reservation = Reservation(self, num_bytes, threading.Event())
         with self._lock:
             self._queue.append(reservation)
             self._admit()
@@ -72,12 +74,11 @@ class MemoryBudget:
 
     def take(self, num_bytes: int) -> Reservation | None:
         """A reservation that is held at once, or None if there is too little or others wait."""
-        reservation = Reservation(self, num_bytes)
         with self._lock:
             if self._queue or not self._has_room(num_bytes):
                 return None
-            self._grant(reservation)
-        return reservation
+            self.held += num_bytes
+        return Reservation(self, num_bytes, _GRANTED)
 
     def waiting_since(self) -> list[float]:
         """`perf_counter()` times at which those that wait have asked, the first one's first."""

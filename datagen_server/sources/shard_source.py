@@ -78,15 +78,17 @@ class ShardSource:
         self._shard_cache.close()
 
     def _read(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
-        parts = [self._read_part(split, part, codec) for part in self._parts(indices)]
+        parts = [self._read_part(split, part, codec) for part in self._parts(split, indices)]
         if len(parts) == 1:
             return parts[0]
         payloads = [payload for part in parts for payload in part.payloads]
         sizes, labels = [part.image_sizes for part in parts], [part.labels for part in parts]
         return Records(codec, payloads, np.concatenate(sizes), np.concatenate(labels))
 
-    def _parts(self, indices: Sequence[int]) -> list[Sequence[int]]:
+    def _parts(self, split: str, indices: Sequence[int]) -> list[Sequence[int]]:
         """The indices in order, cut so that no part needs more files than may be open; hardly ever more than one."""
+        if len(self._stored[split]) <= self._max_open:
+            return [indices]
         parts: list[list[int]] = [[]]
         numbers: set[int] = set()
         for index in indices:
