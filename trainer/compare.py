@@ -1,5 +1,10 @@
 """`python -m trainer.compare RUN RUN...`: two or more runs on one page, their curves and the keys that differ."""
 
+if __name__ == "__main__":
+    from shared.system.signals import end_at_once_on_interrupt
+
+    end_at_once_on_interrupt()
+
 from collections.abc import Sequence
 from pathlib import Path
 

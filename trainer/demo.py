@@ -3,6 +3,11 @@
 Trainer and evaluator run as the commands a user would type, both fed by one service on a loopback port.
 """
 
+if __name__ == "__main__":
+    from shared.system.signals import end_at_once_on_interrupt
+
+    end_at_once_on_interrupt()
+
 import json
 import shutil
 import subprocess

@@ -6,6 +6,11 @@ device it exports on, so a MINDIR for Ascend is exported with `--device ascend` 
 device). An ONNX file is the same for every device.
 """
 
+if __name__ == "__main__":
+    from shared.system.signals import end_at_once_on_interrupt
+
+    end_at_once_on_interrupt()
+
 import argparse
 import json
 from collections.abc import Sequence

@@ -3,6 +3,11 @@
 The proof itself is in `audit/exactly_once.py`.
 """
 
+if __name__ == "__main__":
+    from shared.system.signals import end_at_once_on_interrupt
+
+    end_at_once_on_interrupt()
+
 import json
 from collections.abc import Sequence
 from dataclasses import asdict

@@ -42,7 +42,13 @@ examples:
 
 def _add_source_options(parser: CommandParser) -> None:
     group = parser.add_argument_group("sources and splits")
-    group.add_argument("--from", dest="kind", choices=KINDS, help="what the sources are; default: look at them")
+    group.add_argument(
+        "--from",
+        dest="kind",
+        metavar="KIND",
+        choices=KINDS,
+        help=f"what the sources are: {', '.join(KINDS)}; default: look at them",
+    )
     group.add_argument(
         "--split",
         dest="splits",
@@ -69,9 +75,10 @@ def _add_picture_options(parser: CommandParser) -> None:
     )
     group.add_argument(
         "--resampling",
+        metavar="FILTER",
         choices=["nearest", "bilinear", "bicubic", "lanczos"],
         default="bicubic",
-        help="Pillow's filter for that; default %(default)s",
+        help="Pillow's nearest, bilinear, bicubic or lanczos; default %(default)s",
     )
     group.add_argument(
         "--ground",

@@ -15,6 +15,8 @@ from evaluator.scores import SamplePrediction
 from shared.client import DatasetClient
 
 NUM_ERRORS = 24
+_LETTER_SHARE = 8.5 / 160
+"Of the image's width: what a letter below it takes at the page's size of text."
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,25 @@ class Example:
     runs: Sequence[Run]
     alignment: Sequence[Pair]
     "Truth and prediction, character by character."
+
+    @property
+    def labels(self) -> list[tuple[str, float]]:
+        """Each emitted character and where its middle stands below the image, in pixels.
+
+        That is the middle of its frames, but neighbours are moved apart until each can be read.
+        """
+        emitted = [run for run in self.runs if run.character]
+        step, apart = self.width / len(self.prediction.path), _LETTER_SHARE * self.width
+        apart = min(apart, self.width / max(1, len(emitted)))
+        places: list[float] = []
+        for run in emitted:
+            middle = (run.first + run.last + 1) / 2 * step
+            places.append(max(middle, places[-1] + apart) if places else middle)
+        end = self.width - apart / 2
+        for number in reversed(range(len(places))):
+            places[number] = min(places[number], end)
+            end = places[number] - apart
+        return [(run.character, round(place, 2)) for run, place in zip(emitted, places, strict=True)]
 
     @property
     def edits(self) -> list[str]:

@@ -1,29 +1,66 @@
 """What all commands have in common: one-line errors, exit codes, help with examples.
 
-Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-C.
+Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-C, 143 on SIGTERM.
 """
 
 import argparse
 import io
 import os
+import re
 import shutil
+import signal
 import sys
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
 from shared.errors import StreamingError, UsageError
 from shared.system.open_files import raise_limit
 from shared.system.standard_streams import protect_stderr
 
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does, so that what is half done is removed and what was started is stopped."""
+
+
 _WRONG_PLACE = PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError
+
+
+class _HelpFormatter(argparse.HelpFormatter):
+    """Keeps the line breaks of descriptions and examples, and wraps only what is wider than the terminal.
+
+    An example that is too wide is broken so that it can still be pasted, not between an option and its value; its
+    comment, two blanks or more after it, then stands on a line of its own.
+    """
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return "\n".join(line for each in text.splitlines() for line in _wrapped(indent + each, width))
+
+
+def _wrapped(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    blanks = line[: len(line) - len(line.lstrip())]
+    command, _, comment = line.strip().partition("  ")
+    if not comment and "python -m " not in command:
+        return _lines(line, width, blanks)
+    held = re.sub(r"( --?[\w-]+) (?!-)", "\\1\0", blanks + command)
+    parts = [part.replace("\0", " ") for part in _lines(held, width - 2, blanks + "    ")]
+    told = _lines(f"{blanks}    # {comment.strip()}", width, f"{blanks}    # ") if comment else []
+    return [f"{part} \\" for part in parts[:-1]] + parts[-1:] + told
+
+
+def _lines(text: str, width: int, blanks: str) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent=blanks, break_long_words=False, break_on_hyphens=False)
 
 
 class CommandParser(argparse.ArgumentParser):
     """An `ArgumentParser` whose errors are one line and whose epilog keeps its line breaks."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
-        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("formatter_class", _HelpFormatter)
         kwargs.setdefault("allow_abbrev", False)
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
 
@@ -63,6 +100,10 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
         is_utf8 = sys.stdout.encoding.lower() == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
     raise_limit()
+    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
     try:
         sys.exit(main(sys.argv[1:]))
     except StreamingError as error:
@@ -80,6 +121,13 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
         # Some libraries take no other names than these.
         print(f"{name}: {error.object!r} is not UTF-8; use another name", file=sys.stderr)
         sys.exit(UsageError.exit_code)
+    except _Terminated:
+        print(f"{name}: terminated", file=sys.stderr)
+        sys.exit(128 + signal.SIGTERM)
     except KeyboardInterrupt:
         print(f"{name}: interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise _Terminated

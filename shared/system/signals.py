@@ -12,6 +12,15 @@ _SIGNALS = signal.SIGINT, signal.SIGTERM, signal.SIGHUP
 _HANDLED_WITHIN_S = 0.5
 
 
+def end_at_once_on_interrupt() -> None:
+    """Ctrl-C ends this process without a word, as long as it only imports. `command_line.run` ends that state.
+
+    Where Ctrl-C is ignored, as in a shell's background job, it stays so.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @contextmanager
 def stop_on_signal(stop: Callable[[], None], signals: Sequence[signal.Signals] = _SIGNALS) -> Iterator[list[int]]:
     """Within the block the first Ctrl-C, SIGTERM or SIGHUP calls `stop`; a second one has its usual effect.

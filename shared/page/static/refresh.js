@@ -6,9 +6,14 @@ async function refresh() {
   if (!box.checked || document.hidden) return;
   try {
     const answer = await fetch(location.pathname, { signal: AbortSignal.timeout(5000) });
-    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const old = document.getElementById("live");
+    const fresh = page.getElementById("live");
+    if (!fresh) throw new Error("an error page, or another program at this port");
     if (!box.checked) return;
-    document.getElementById("live").replaceWith(fresh.getElementById("live"));
+    const focused = old.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    old.replaceWith(fresh);
+    if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     note.textContent = "";
   } catch {
     // What is on the page was true once: its green dot is not true any more.

@@ -1,6 +1,7 @@
 """How commands end and what they refuse."""
 
 import argparse
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -64,3 +65,20 @@ def test_a_file_name_that_is_not_utf8_is_printed_as_it_is() -> None:
     code = "from shared.system.command_line import run; run(lambda words: print(words[0]) or 0, 'tool')"
     done = subprocess.run([sys.executable, "-c", code, b"a\xff.png"], capture_output=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"a\xff.png\n", b"")
+
+
+@pytest.mark.parametrize(("number", "word"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "terminated")])
+def test_a_signal_ends_a_command_in_one_line_after_its_last_duties(number: signal.Signals, word: str) -> None:
+    code = f"""if True:
+        import signal, time
+        from shared.system.command_line import run
+        def main(_):
+            try:
+                signal.raise_signal({int(number)})
+                time.sleep(60)
+            finally:
+                print("cleaned up", flush=True)
+        run(main, "tool")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (128 + number, "cleaned up\n", f"tool: {word}\n")
