@@ -1,12 +1,13 @@
 """A Flask app in the style that all pages share: base template, style sheet, refresh script, headers, one-line errors.
 
-A request that cannot be answered gets one line of plain text that says what was wrong, and the right HTTP status.
+A request that cannot be answered gets one line that says what was wrong, and the right HTTP status: on a page with the
+way back where a browser asks, else as plain text.
 """
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from flask import Flask, Response, request
+from flask import Flask, Response, render_template, request
 from flask.typing import ResponseReturnValue
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
 from prometheus_client import CollectorRegistry
@@ -49,7 +50,7 @@ def web_app(templates: Path, name: str, views: Mapping[str, Callable[[], Respons
     def explain(error: Exception) -> ResponseReturnValue:
         """What Flask refuses: unknown paths, other methods; 500 for an error of ours, which Flask has logged."""
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for these only.
-        response = text_line(f"{error.name.lower()}; there are {paths}, to GET", error.code or 500)
+        response = _error_line(f"{error.name.lower()}; there are {paths}, to GET", error.code or 500)
         if allowed := getattr(error, "valid_methods", None):
             response.headers["Allow"] = ", ".join(sorted(allowed))
         return response
@@ -89,7 +90,14 @@ def shown(text: str) -> str:
 
 
 def _refuse(error: Exception) -> ResponseReturnValue:
-    return text_line(str(error), 400 if isinstance(error, InvalidRequest | NotFound) else 503)
+    return _error_line(str(error), 400 if isinstance(error, InvalidRequest | NotFound) else 503)
+
+
+def _error_line(text: str, code: int) -> Response:
+    # A client that takes anything, as curl does, gets the line alone.
+    if request.accept_mimetypes.best_match(["text/plain", "text/html"]) == "text/html":
+        return Response(render_template("error.html", text=text), code)
+    return text_line(text, code)
 
 
 def _secure(response: Response) -> Response:

@@ -13,17 +13,12 @@ import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import NoReturn
 
 from shared.errors import StreamingError, UsageError
 from shared.system.open_files import raise_limit
+from shared.system.signals import interrupted_by_signal
 from shared.system.standard_streams import protect_stderr
-
-
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a command as Ctrl-C does, so that what is half done is removed and what was started is stopped."""
-
 
 _WRONG_PLACE = PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError
 
@@ -100,34 +95,37 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
         is_utf8 = sys.stdout.encoding.lower() == "utf-8"
         sys.stdout.reconfigure(errors="surrogateescape" if is_utf8 else "backslashreplace")
     raise_limit()
-    if signal.getsignal(signal.SIGINT) == signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        signal.signal(signal.SIGTERM, _terminate)
-    try:
-        sys.exit(main(sys.argv[1:]))
-    except StreamingError as error:
+    with interrupted_by_signal() as received:
+        try:
+            code = main(sys.argv[1:])
+        except KeyboardInterrupt:
+            code = _interrupted(name, received)
+        except Exception as error:
+            code = _interrupted(name, received) if received else _explained(name, error)
+    sys.exit(code)
+
+
+def _interrupted(name: str, received: Sequence[int]) -> int:
+    number = received[0] if received else signal.SIGINT
+    print(f"{name}: {'terminated' if number == signal.SIGTERM else 'interrupted'}", file=sys.stderr)
+    return 128 + number
+
+
+def _explained(name: str, error: Exception) -> int:
+    """Prints what the error says, in one line; raises it again if it is a bug of ours."""
+    if isinstance(error, StreamingError):
         print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except BrokenPipeError:
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except OSError as error:
+        return 0
+    if isinstance(error, OSError):
         # Wherever it was: a file that may not be read, a disk that is full. It is the machine's state, not a bug.
         where = f"cannot use {error.filename}: " if error.filename is not None else ""
         print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
-        sys.exit(UsageError.exit_code if isinstance(error, _WRONG_PLACE) else StreamingError.exit_code)
-    except UnicodeEncodeError as error:
+        return UsageError.exit_code if isinstance(error, _WRONG_PLACE) else StreamingError.exit_code
+    if isinstance(error, UnicodeEncodeError):
         # Some libraries take no other names than these.
         print(f"{name}: {error.object!r} is not UTF-8; use another name", file=sys.stderr)
-        sys.exit(UsageError.exit_code)
-    except _Terminated:
-        print(f"{name}: terminated", file=sys.stderr)
-        sys.exit(128 + signal.SIGTERM)
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        sys.exit(130)
-
-
-def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise _Terminated
+        return UsageError.exit_code
+    raise error

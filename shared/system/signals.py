@@ -13,12 +13,37 @@ _HANDLED_WITHIN_S = 0.5
 
 
 def end_at_once_on_interrupt() -> None:
-    """Ctrl-C ends this process without a word, as long as it only imports. `command_line.run` ends that state.
+    """Ctrl-C ends this process without a word, as long as it only imports. `interrupted_by_signal` ends that state.
 
     Where Ctrl-C is ignored, as in a shell's background job, it stays so.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def interrupted_by_signal() -> Iterator[list[int]]:
+    """Within the block Ctrl-C and SIGTERM raise `KeyboardInterrupt`, unless something else is set up for them.
+
+    So what is half done is removed, and what was started is stopped. Yields a list that then holds the signal's number:
+    a library that is just being imported may turn the `KeyboardInterrupt` into an error of its own.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    usual = {signal.SIGINT: (signal.SIG_DFL, signal.default_int_handler), signal.SIGTERM: (signal.SIG_DFL,)}
+    before = {number: signal.getsignal(number) for number in usual}
+    changed = {number: handler for number, handler in before.items() if handler in usual[number]}
+    for number in changed:
+        signal.signal(number, interrupt)
+    try:
+        yield received
+    finally:
+        for number, handler in changed.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

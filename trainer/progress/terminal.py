@@ -5,7 +5,8 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 from shared.dataset.spec import Dataset
@@ -50,7 +51,9 @@ class TrainingProgress:
         if not self._console.is_terminal:
             print("compiling the network", file=sys.stderr, flush=True)
             return
-        columns = BarColumn(bar_width=14), MofNCompleteColumn(), TextColumn("{task.description}"), _TimeLeft()
+        # What does not fit is left out of the figures: how far and how long stay whole, on one line.
+        whole = Column(no_wrap=True)
+        columns = BarColumn(bar_width=14), MofNCompleteColumn(table_column=whole), _Figures(), _TimeLeft(whole)
         self._bar = Progress(*columns, console=self._console)
         self._bar.add_task("compiling the network", total=num_steps, completed=done, left="")
         self._bar.start()
@@ -110,6 +113,13 @@ class TrainingProgress:
         """Minutes and seconds; nothing while unknown."""
         seconds = self._remaining.seconds(self._num_steps)
         return "" if seconds is None else f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class _Figures(ProgressColumn):
+    """The description of the task, as much of it as there is room for."""
+
+    def render(self, task: Task) -> Text:
+        return Text(task.description, no_wrap=True, overflow="ellipsis")
 
 
 class _TimeLeft(ProgressColumn):

@@ -6,6 +6,7 @@ import socket
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import unescape
 from html.parser import HTMLParser
 from http.client import HTTPConnection
 from io import BytesIO
@@ -199,6 +200,38 @@ def test_a_line_of_a_hundred_kilobytes_is_refused_over_the_wire_and_raw_bytes_ar
                 raw.sendall(line + b"\r\n\r\n")
                 assert raw.recv(100).startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
         assert get(address, "/healthz")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "line"),
+    [
+        ("/samples?split=test&label=%3Cb%3E", 400, "label must be up to 4 characters of the data set's alphabet"),
+        ("/samples?split=nope", 400, "split must be one of test, train"),
+        ("/nope", 404, "not found; there are /, /samples, /metrics and /healthz, to GET"),
+    ],
+)
+def test_a_refusal_is_a_page_with_a_way_back_for_a_browser_and_a_line_for_others(
+    path: str, status: int, line: str
+) -> None:
+    def asked(accept: str) -> tuple[int, str, str]:
+        connection = HTTPConnection(address, timeout=60)
+        connection.request("GET", path, headers={"Accept": accept})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        connection.close()
+        return answer.status, answer.getheader("Content-Type") or "", text
+
+    with pages(ToySource()) as (address, _):
+        code, kind, html = asked("text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8")
+        assert (code, kind) == (status, "text/html; charset=utf-8")
+        assert "<b>" not in html
+        assert '<a href="/">' in html
+        assert line in unescape(html)
+        for accept in ("*/*", "text/plain"):
+            code, kind, text = asked(accept)
+            assert (code, kind) == (status, "text/plain; charset=utf-8")
+            assert text.startswith(line)
+            assert text.count("\n") == 1
 
 
 def test_the_page_closes_with_connections_still_open() -> None:

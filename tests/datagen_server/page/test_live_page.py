@@ -7,6 +7,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
 from datagen_server.page.app import status_app
@@ -111,6 +112,39 @@ def test_a_page_of_a_service_that_is_gone_does_not_stay_green(chromium: Browser)
         expect(page.get_by_role("heading", level=1)).to_contain_text("Not answering")
         expect(page.locator("#live .dot.good")).to_have_count(0)
         expect(page.locator("#live .dot.bad")).to_have_count(1)
+    finally:
+        context.close()
+
+
+def test_an_error_page_in_between_is_said_and_the_page_renews_itself_again(chromium: Browser, address: str) -> None:
+    context = chromium.new_context()
+    try:
+        page = context.new_page()
+        page.goto(address)
+        page.route(f"{address}/", lambda route: route.fulfill(status=503, body="no workers left"))
+        expect(page.locator("#refresh-note")).to_have_text("The service does not answer.")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Not answering")
+        page.unroute(f"{address}/")
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Serving")
+        expect(page.locator("#refresh-note")).to_have_text("")
+    finally:
+        context.close()
+
+
+@pytest.mark.parametrize("view", VIEWS[::3], ids=str)
+def test_what_cannot_be_found_is_a_page_with_a_way_back(chromium: Browser, address: str, view: View) -> None:
+    context = chromium.new_context(viewport={"width": view.width, "height": view.height}, color_scheme=view.scheme)
+    try:
+        page = context.new_page()
+        page.goto(f"{address}/samples?split=train")
+        page.get_by_label("Label contains").fill("zz")
+        page.get_by_role("button", name="Show").click()
+        expect(page.get_by_role("main")).to_contain_text("label must be up to 4 characters of the data set's alphabet")
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        assert Axe().run(page).response["violations"] == []
+        keep(page, "no-answer", view)
+        page.get_by_role("link", name="First page").click()
+        expect(page.get_by_role("heading", level=1)).to_contain_text("Serving")
     finally:
         context.close()
 

@@ -114,6 +114,25 @@ def test_a_page_without_errors_or_a_run_says_so(setting: Setting) -> None:
     assert "No accuracy curve" in text
 
 
+def test_characters_of_neighbouring_frames_stand_apart_below_the_picture() -> None:
+    def places(path: tuple[int, ...]) -> dict[str, float]:
+        prediction = SamplePrediction(0, "", "", 0.5, 1.0, path, frame_confidences=(0.5,) * len(path))
+        return dict(example_of(prediction, string.digits).labels)
+
+    blank = (10,)
+    alone = places(blank * 10 + (3,) + blank * 29)
+    assert alone == {"3": 42.0}  # The middle of frame 10 of 40, 4 pixels each.
+    close = places(blank * 10 + (2, 7, 1) + blank * 27)
+    assert close["2"] == 42.0
+    assert close["7"] - close["2"] == close["1"] - close["7"] == pytest.approx(8.5)
+    at_the_end = places(blank * 38 + (2, 7))
+    assert at_the_end["7"] <= 160 - 8.5 / 2
+    assert at_the_end["7"] - at_the_end["2"] == pytest.approx(8.5)
+    crowded = list(places(tuple(number % 10 for number in range(10)) * 4).values())
+    assert min(crowded) >= 0
+    assert max(crowded) <= 160
+
+
 def test_the_page_is_drawn_again_with_the_same_bytes(setting: Setting) -> None:
     def drawn() -> str:
         evaluation = evaluation_of(setting, "01", [("0", "1"), ("1", "1")])

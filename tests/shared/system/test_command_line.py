@@ -82,3 +82,30 @@ def test_a_signal_ends_a_command_in_one_line_after_its_last_duties(number: signa
     """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (128 + number, "cleaned up\n", f"tool: {word}\n")
+
+
+def test_a_signal_that_an_import_turns_into_an_error_of_its_own_is_no_traceback() -> None:
+    """As NumPy does."""
+    code = """if True:
+        import signal
+        from shared.system.command_line import run
+        def main(_):
+            try:
+                signal.raise_signal(signal.SIGINT)
+            except KeyboardInterrupt:
+                raise ImportError("could not be imported") from None
+        run(main, "tool")
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "tool: interrupted\n")
+
+
+def test_a_command_in_the_background_goes_on_ignoring_ctrl_c() -> None:
+    code = """if True:
+        import signal
+        from shared.system.command_line import run
+        run(lambda _: signal.raise_signal(signal.SIGINT) or print("done") or 0, "tool")
+    """
+    ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **ignoring)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")

@@ -86,3 +86,25 @@ def test_a_file_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
     assert first.startswith("training for 100 steps on ")
     assert compiling == "compiling the network"
     assert re.fullmatch(r"step +50/100  loss +0\.5000 +640 images/s  wait 25\.0%  0:00 left", line)
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_long_numbers_leave_the_bar_on_one_line_with_how_far_and_how_long_whole(columns: int) -> None:
+    script = """if True:
+        import time
+        from dataclasses import replace
+        from tests.trainer.progress.test_terminal import row_of
+        from trainer.progress.terminal import TrainingProgress
+
+        with TrainingProgress() as progress:
+            progress.begin(0, 200_000)
+            for done in (99_990, 100_000):
+                time.sleep(1.1)
+                progress.step(done, 12.5)
+            row = row_of(100_000)
+            progress.log(replace(row, loss=12.5, images_per_s=12_345.0, rank_wait_shares=[0.1, 0.123]))
+            time.sleep(0.5)
+    """
+    last = [line for line in re.split(r"[\r\n]+", on_a_terminal(script, columns)) if line.strip()][-1]
+    assert len(last) <= columns
+    assert re.search(r" 100000/200000 loss .*…? \d+:\d\d left$", last.rstrip())
