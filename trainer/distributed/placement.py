@@ -169,6 +169,9 @@ def check_master(placement: Placement) -> None:
         addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError) as error:
         raise UsageError(f"--master-addr {host} is unknown: {_reason(error)}; give an IP address") from error
+    own = placement.address
+    if all((":" in each) != (":" in own) for each in addresses):
+        raise UsageError(f"--master-addr {host} and this host's address {own} are not both IPv4 or both IPv6")
     if any(map(_is_own, addresses)):
         ListenAddress(host, port, "--master-port").check()
     elif placement.num_nodes == 1:

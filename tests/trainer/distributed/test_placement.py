@@ -129,6 +129,12 @@ def test_a_master_that_is_no_name_at_all_is_one_line(master: str, reason: str, t
     assert reason in _refused(place_by_table(several, None, master, None))
 
 
+def test_ipv4_and_ipv6_do_not_meet(tmp_path: Path) -> None:
+    several = _table(tmp_path, "127.0.0.1", "198.51.100.7")
+    message = "--master-addr ::1 and this host's address 127.0.0.1 are not both IPv4 or both IPv6"
+    assert _refused(place_by_table(several, None, "::1", None)) == message
+
+
 def test_an_empty_master_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--master-addr is empty"):
         place_by_table(_table(tmp_path, "127.0.0.1", "198.51.100.7"), None, "", None)
