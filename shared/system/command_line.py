@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-
 """
 
 import argparse
+import errno
 import io
 import os
 import re
@@ -21,6 +22,7 @@ from shared.system.signals import interrupted_by_signal
 from shared.system.standard_streams import protect_stderr
 
 _WRONG_PLACE = PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError
+_NO_PLACE = errno.ENAMETOOLONG, errno.ELOOP
 
 
 class _HelpFormatter(argparse.HelpFormatter):
@@ -123,7 +125,8 @@ def _explained(name: str, error: Exception) -> int:
         # Wherever it was: a file that may not be read, a disk that is full. It is the machine's state, not a bug.
         where = f"cannot use {error.filename}: " if error.filename is not None else ""
         print(f"{name}: {where}{error.strerror or error}", file=sys.stderr)
-        return UsageError.exit_code if isinstance(error, _WRONG_PLACE) else StreamingError.exit_code
+        is_misuse = isinstance(error, _WRONG_PLACE) or error.errno in _NO_PLACE
+        return UsageError.exit_code if is_misuse else StreamingError.exit_code
     if isinstance(error, UnicodeEncodeError):
         # Some libraries take no other names than these.
         print(f"{name}: {error.object!r} is not UTF-8; use another name", file=sys.stderr)

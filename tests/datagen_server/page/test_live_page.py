@@ -8,7 +8,7 @@ from pathlib import Path
 import grpc
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from datagen_server.page.app import status_app
 from datagen_server.page.recent_faults import RecentFaults
@@ -127,6 +127,27 @@ def test_an_error_page_in_between_is_said_and_the_page_renews_itself_again(chrom
         page.unroute(f"{address}/")
         expect(page.get_by_role("heading", level=1)).to_contain_text("Serving")
         expect(page.locator("#refresh-note")).to_have_text("")
+    finally:
+        context.close()
+
+
+def test_a_link_keeps_the_keyboard_focus_when_the_page_renews_itself(chromium: Browser, address: str) -> None:
+    def with_link(route: Route) -> None:
+        html = route.fetch().text().replace('<div id="live">', '<div id="live"><a href="/rank-1">rank 1</a>')
+        route.fulfill(body=html, content_type="text/html")
+
+    context = chromium.new_context()
+    try:
+        page = context.new_page()
+        page.route(f"{address}/", with_link)
+        page.goto(address)
+        for _ in range(4):  # The three of the head come first.
+            page.keyboard.press("Tab")
+        expect(page.get_by_role("link", name="rank 1")).to_be_focused()
+        page.evaluate("document.getElementById('live').dataset.old = 'yes'")
+        expect(page.locator("#live[data-old]")).to_have_count(0)
+        expect(page.get_by_role("link", name="rank 1")).to_be_focused()
+        assert page.evaluate("document.activeElement.matches(':focus-visible')")
     finally:
         context.close()
 

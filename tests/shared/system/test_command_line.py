@@ -1,6 +1,7 @@
 """How commands end and what they refuse."""
 
 import argparse
+import errno
 import signal
 import subprocess
 import sys
@@ -18,6 +19,12 @@ from shared.system.command_line import CommandParser, natural, positive, python_
         (UsageError("no such split"), 2, "tool: no such split\n"),
         (StreamingError("the disk failed"), 1, "tool: the disk failed\n"),
         (KeyboardInterrupt(), 130, "tool: interrupted\n"),
+        (
+            OSError(errno.ENAMETOOLONG, "File name too long", "a.onnx"),
+            2,
+            "tool: cannot use a.onnx: File name too long\n",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), 1, "tool: No space left on device\n"),
         (UnicodeEncodeError("utf-8", "a\udcff", 1, 2, ""), 2, "tool: 'a\\udcff' is not UTF-8; use another name\n"),
     ],
 )
