@@ -19,7 +19,7 @@ CONTRACT := proto/released.binpb
 .PHONY: help demo test test-long chaos fuzz test-frameworks test-pages compose-test check protos sheets lock certs bench bench-peer bench-loaders bench-crnn readers resolve clean
 
 help: ## show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 17
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { \

@@ -18,6 +18,8 @@ def picture_files(names: Iterable[str], stdin: Iterable[str]) -> Iterator[Path |
     for name in names:
         if name == STDIN:
             yield from picture_files((line.rstrip("\n") for line in stdin if line.strip()), ())
+        elif not name:
+            yield UsageError("a picture needs a name, got an empty one")
         elif Path(name).is_dir():
             yield from _pictures_in(Path(name))
         else:

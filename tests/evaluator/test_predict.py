@@ -171,6 +171,8 @@ def test_an_empty_folder_and_an_empty_list_are_said_to_be(
 ) -> None:
     assert main(arguments(setting, str(tmp_path))) == 2
     assert capsys.readouterr().err.startswith(f"predict: {tmp_path} holds no picture: no file that ends with .png, ")
+    assert main(arguments(setting, "")) == 2  # As a shell's empty variable gives it; it does not mean this folder.
+    assert capsys.readouterr().err == "predict: a picture needs a name, got an empty one\n"
     monkeypatch.setattr("sys.stdin", io.StringIO("\n"))
     with pytest.raises(UsageError, match="there is no picture to predict: standard input lists none"):
         main(arguments(setting, "-"))

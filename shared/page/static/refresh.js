@@ -2,6 +2,18 @@
 const box = document.getElementById("refresh");
 const note = document.getElementById("refresh-note");
 
+// What is on the page was true once: its green dot is not true any more.
+function markAsOld(live) {
+  if (live.dataset.gone) return;
+  live.dataset.gone = "yes";
+  const dot = live.querySelector(".dot");
+  dot.className = "dot bad";
+  dot.nextSibling.textContent = `Not answering; last: ${dot.nextSibling.textContent.trim()} `;
+  const answer = live.querySelector(".answer");
+  answer.className = "answer warn";
+  answer.textContent = `${note.dataset.unreachable} What follows was so when it last did.`;
+}
+
 async function refresh() {
   if (!box.checked || document.hidden) return;
   try {
@@ -16,12 +28,7 @@ async function refresh() {
     if (focused) fresh.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
     note.textContent = "";
   } catch {
-    // What is on the page was true once: its green dot is not true any more.
-    const dot = document.querySelector("#live .dot");
-    if (dot) {
-      dot.className = "dot bad";
-      dot.nextSibling.textContent = "Not answering ";
-    }
+    markAsOld(document.getElementById("live"));
     note.textContent = note.dataset.unreachable;
   }
 }

@@ -10,6 +10,7 @@ RESIZED_HEIGHT = 32
 COLUMNS_PER_CONVOLUTION_FRAME = 4
 "Of the resized image."
 _LARGEST = 1 << 20
+_WIDEST_RESIZED = 1 << 13
 _LEAST_FRAMES, _MOST_FRAMES = 24, 128
 
 
@@ -50,9 +51,9 @@ class NetworkSpec:
             if not 1 <= (value := getattr(self, name)) <= _LARGEST:
                 raise UsageError(f"{name} must be in 1..{_LARGEST}, got {value}")
         if self.resized_width is not None:
-            if self.resized_width < 1 or self.resized_width % COLUMNS_PER_CONVOLUTION_FRAME:
-                problem = f"must be a multiple of {COLUMNS_PER_CONVOLUTION_FRAME}, got {self.resized_width}"
-                raise UsageError(f"resized_width {problem}")
+            if not 1 <= self.resized_width <= _WIDEST_RESIZED or self.resized_width % COLUMNS_PER_CONVOLUTION_FRAME:
+                problem = f"must be a multiple of {COLUMNS_PER_CONVOLUTION_FRAME} up to {_WIDEST_RESIZED}"
+                raise UsageError(f"resized_width {problem}, got {self.resized_width}")
         elif self.columns_per_frame < 1 or self.width % self.columns_per_frame:
             problem = f"must divide the image width ({self.width}), got {self.columns_per_frame}"
             raise UsageError(f"columns_per_frame {problem}")

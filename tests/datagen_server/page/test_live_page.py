@@ -1,6 +1,7 @@
 """The pages as people use them, in Chromium, on a desk and in a hand, by day and by night."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -80,6 +81,17 @@ def keep(page: Page, name: str, view: View) -> None:
         page.screenshot(path=Path(folder, f"{name}-{view}.png"), full_page=True)
 
 
+def ring_is_inside(page: Page) -> bool:
+    """Whether the ring of the picture that has the keyboard focus is drawn where it is not cut off."""
+    ring = """() => {
+        const link = document.activeElement, style = getComputedStyle(link);
+        const covers = link.getBoundingClientRect().height >= link.querySelector("img").getBoundingClientRect().height;
+        const width = parseFloat(style.outlineWidth);
+        return covers && width > 0 && parseFloat(style.outlineOffset) <= -width;
+    }"""
+    return bool(page.evaluate(ring))
+
+
 @pytest.mark.parametrize("view", VIEWS, ids=str)
 def test_the_status_page(chromium: Browser, address: str, view: View) -> None:
     with visited(chromium, address, view) as page:
@@ -112,6 +124,11 @@ def test_a_page_of_a_service_that_is_gone_does_not_stay_green(chromium: Browser)
         expect(page.get_by_role("heading", level=1)).to_contain_text("Not answering")
         expect(page.locator("#live .dot.good")).to_have_count(0)
         expect(page.locator("#live .dot.bad")).to_have_count(1)
+        expect(page.locator("#live .answer")).to_have_text(
+            "The service does not answer. What follows was so when it last did."
+        )
+        page.wait_for_timeout(2_500)  # Said once, however long it is gone.
+        expect(page.get_by_role("heading", level=1)).to_contain_text(re.compile("^Not answering; last: Serving for "))
     finally:
         context.close()
 
@@ -184,6 +201,9 @@ def test_samples_are_paged_and_jumped_through(chromium: Browser, address: str, v
         page.get_by_role("link", name="Next").first.click()
         expect(page.get_by_role("main")).to_contain_text("Index 314 to 337 of 50,000 samples.")
         page.get_by_role("link", name="Previous").first.click()
+        page.get_by_role("link", name="Next").first.focus()
+        page.keyboard.press("Tab")
+        assert ring_is_inside(page)
         page.locator(".samples a").first.click()
         expect(page.get_by_role("img")).to_have_count(1)
         expect(page.get_by_role("main")).to_contain_text("Index 290 of 50,000 samples.")

@@ -73,7 +73,7 @@ def test_a_blank_image_is_all_zeros() -> None:
     assert np.abs(Resize(60, 40, 96)(ms.Tensor(blank)).asnumpy()).max() < 1e-2
 
 
-@pytest.mark.parametrize("resized", [0, 2, 30])
-def test_a_resized_width_of_no_whole_frames_is_refused(resized: int) -> None:
-    with pytest.raises(UsageError, match=f"resized_width must be a multiple of 4, got {resized}"):
+@pytest.mark.parametrize("resized", [0, 2, 30, 8196, 1_000_000_000])
+def test_a_resized_width_of_no_whole_frames_or_too_many_is_refused(resized: int) -> None:
+    with pytest.raises(UsageError, match=f"resized_width must be a multiple of 4 up to 8192, got {resized}"):
         NetworkSpec(height=16, width=24, num_classes=5, resized_width=resized)
