@@ -113,6 +113,9 @@ def test_a_command_in_the_background_goes_on_ignoring_ctrl_c() -> None:
         from shared.system.command_line import run
         run(lambda _: signal.raise_signal(signal.SIGINT) or print("done") or 0, "tool")
     """
-    ignoring = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, **ignoring)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # As a shell has it for what ends with &.
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
