@@ -14,6 +14,7 @@ from shared.dataset.spec_options import RenderSpec, given_spec_options, spec_of
 from shared.errors import UsageError
 from shared.recogniser.checkpoint_info import find_checkpoint
 from shared.security.credentials import Access, security_of
+from shared.system.command_line import interrupted
 from shared.system.directory_lock import made_and_locked
 from shared.system.embedded_service import embedded_service
 from shared.system.signals import stop_on_signal, uninterrupted
@@ -58,6 +59,8 @@ def run(options: argparse.Namespace) -> int:
             print(json.dumps(asdict(summary)))
         else:
             progress.finish(summary, next_command(options, summary))
+    elif received:
+        return interrupted("trainer", received)
     return 128 + received[0] if received else 0
 
 

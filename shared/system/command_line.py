@@ -101,13 +101,14 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
         try:
             code = main(sys.argv[1:])
         except KeyboardInterrupt:
-            code = _interrupted(name, received)
+            code = interrupted(name, received)
         except Exception as error:
-            code = _interrupted(name, received) if received else _explained(name, error)
+            code = interrupted(name, received) if received else _explained(name, error)
     sys.exit(code)
 
 
-def _interrupted(name: str, received: Sequence[int]) -> int:
+def interrupted(name: str, received: Sequence[int]) -> int:
+    """Prints that a signal has ended the command, and returns the exit code; received: the signals, if known."""
     number = received[0] if received else signal.SIGINT
     print(f"{name}: {'terminated' if number == signal.SIGTERM else 'interrupted'}", file=sys.stderr)
     return 128 + number

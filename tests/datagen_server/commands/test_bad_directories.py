@@ -5,13 +5,16 @@ import pytest
 from datagen_server.cli import main
 from shared.errors import UsageError
 
+ANYWHERE = "--listen", "127.0.0.1:0"
+"Somebody's service may be running at the default address."
+
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["serve", "--shards", "DIR", "--count", "train=5"], "--count is for rendering"),
-        (["serve", "--shards", "DIR", "--workers", "5"], "--workers is for rendering"),
-        (["serve", "--shards", "/nowhere"], "/nowhere is not a directory of shards"),
+        (["serve", *ANYWHERE, "--shards", "DIR", "--count", "train=5"], "--count is for rendering"),
+        (["serve", *ANYWHERE, "--shards", "DIR", "--workers", "5"], "--workers is for rendering"),
+        (["serve", *ANYWHERE, "--shards", "/nowhere"], "/nowhere is not a directory of shards"),
         (["materialize", "--out", "DIR", "--executor", "dask"], "--executor dask needs --scheduler"),
         (["materialize", "--out", "DIR", "--scheduler", "tcp://x:1"], "--scheduler is for --executor dask"),
         (["materialize", "--out", "DIR", "--count", "train=5"], "shards of another data set"),

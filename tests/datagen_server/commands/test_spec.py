@@ -12,6 +12,7 @@ from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.rendering.glyphs import FONT_PATH
 from shared.dataset.spec import DatasetSpec
 from shared.errors import UsageError
+from tests.datagen_server.commands.test_bad_directories import ANYWHERE
 
 OPTIONS = ["--alphabet", "hex", "--min-length", "5", "--max-length", "6", "--width", "200", "--font", FONT_PATH]
 
@@ -55,9 +56,12 @@ def test_shards_and_a_service_say_what_they_hold(
         (["preview", "--alphabet", "a中", "--out", "s.png"], "has no glyph for '中'"),
         (["inspect", "--alphabet", "aa", "--split", "train", "--index", "0"], "distinct characters, got 'a'"),
         (["materialize", "--out", "shards", "--width", "5"], "width must be an integer in 16..1024, got 5"),
-        (["serve", "--font", "missing.ttf"], "font .*missing.ttf cannot be read: No such file"),
-        (["serve", "--font", __file__], "is no TrueType or OpenType font"),
-        (["serve", "--shards", "shards", "--alphabet", "hex"], "--alphabet: the data set of --shards is described"),
+        (["serve", *ANYWHERE, "--font", "missing.ttf"], "font .*missing.ttf cannot be read: No such file"),
+        (["serve", *ANYWHERE, "--font", __file__], "is no TrueType or OpenType font"),
+        (
+            ["serve", *ANYWHERE, "--shards", "shards", "--alphabet", "hex"],
+            "--alphabet: the data set of --shards is described",
+        ),
         (
             ["preview", "--datagen", "x:1", "--seed", "4", "--width", "90", "--out", "s.png"],
             "--seed, --width: the data",

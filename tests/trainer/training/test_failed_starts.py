@@ -50,6 +50,22 @@ def test_a_second_training_in_a_run_directory_is_refused_and_the_first_goes_on(s
     assert steps == list(range(1, json.loads(out)["steps"] + 1))
 
 
+def test_ranks_that_are_stopped_before_the_first_step_say_so_and_their_directory_is_free(
+    service: str, tmp_path: Path
+) -> None:
+    run_dir = tmp_path / "run"
+    ranks = "--ranks", "2", "-o", "global_batch_size=8", "--steps", "2"
+    first = subprocess.Popen(
+        command(service, run_dir, *ranks), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    while first.poll() is None and not (run_dir / "logs" / "msrun.log").exists():
+        time.sleep(0.02)
+    first.send_signal(signal.SIGTERM)
+    assert first.communicate(timeout=60) == ("", "trainer: terminated\n")
+    assert first.returncode == 143
+    assert end_of(service, run_dir, *ranks).returncode == 0
+
+
 def test_a_launcher_of_ranks_respects_the_owner(tmp_path: Path) -> None:
     with lock_directory(tmp_path):
         done = end_of("127.0.0.1:1", tmp_path, "--ranks", "2")
