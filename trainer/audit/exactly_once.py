@@ -1,6 +1,6 @@
 """The proof, from receipts, that every sample of every step was delivered to exactly one rank, exactly once.
 
-It computes the samples of every step again from the reading order and compares digests, over restarts and changing
+It computes the receipt of every step again from the reading order and compares the two, over restarts and changing
 numbers of ranks.
 """
 
@@ -20,7 +20,7 @@ from shared.errors import DataLoss, InvalidRequest, StreamingError, UsageError
 from shared.json_lines import read_json_lines
 from shared.recogniser.checkpoint_info import info_file, list_checkpoints, read_info_alone
 from shared.recogniser.run_layout import RunLayout
-from trainer.audit.receipt_files import Receipt, ReceiptHeader, WeightsRecord, digest_of, receipt_files
+from trainer.audit.receipt_files import Receipt, ReceiptHeader, WeightsRecord, receipt_files
 from trainer.config import load_config
 
 _HEADER, _RECEIPT, _WEIGHTS = TypeAdapter(ReceiptHeader), TypeAdapter(Receipt), TypeAdapter(WeightsRecord)
@@ -105,7 +105,7 @@ class Receipts:
         for header, receipt in self.by_step[step]:
             size = header.slice.batch_size
             part = slice(header.rank * size, (header.rank + 1) * size)
-            times[part] += digest_of(whole[part]) == receipt.digest
+            times[part] += Receipt.of(step, whole[part]) == receipt
         return times
 
     def samples(self, step: int) -> list[dict[str, Any]]:
@@ -115,7 +115,7 @@ class Receipts:
         found = []
         for header, receipt in self.by_step[step]:
             indices = header.indices(step)
-            matches = digest_of(indices) == receipt.digest
+            matches = Receipt.of(step, indices) == receipt
             found.append({"rank": header.rank, "indices": indices.tolist(), "delivered": matches})
         return found
 

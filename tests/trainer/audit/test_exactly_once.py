@@ -92,6 +92,19 @@ def test_every_sample_is_proven_once_over_restarts_on_any_number_of_ranks(
     assert proof.digest == _proof(begin(whole, done)).digest
 
 
+@pytest.mark.parametrize("key", ["num", "first", "last", "digest"])
+def test_a_receipt_with_one_other_value_proves_nothing(tmp_path: Path, key: str) -> None:
+    run_dir = begin(tmp_path, cursor=3)
+    consume(run_dir, 1, 0, 3)
+    path = run_dir / "receipts" / "rank-0.jsonl"
+    lines = path.read_text().splitlines()
+    receipt = json.loads(lines[2])
+    other = "0" * 32 if key == "digest" else receipt[key] + 1
+    path.write_text("\n".join([*lines[:2], json.dumps(receipt | {key: other}), *lines[3:]]) + "\n")
+    assert _proof(run_dir).missing == BATCH
+    assert [found["delivered"] for found in Receipts(run_dir).samples(receipt["step"])] == [False]
+
+
 def test_receipts_of_two_runs_are_not_mixed(tmp_path: Path) -> None:
     consume(begin(tmp_path, 3), 1, 0, 3)
     other = asdict(header(1, 2, order_seed=4))
