@@ -78,10 +78,13 @@ class RankMonitor:
         for process in gone:
             process.read()  # Its last event may have come just now.
         gone = [process for process in gone if not {EventKind.FINISHED, EventKind.FAILED} & process.latest.keys()]
-        missing = [] if msrun is None else self._missing(msrun)
-        self._missing_since = (self._missing_since or time.monotonic()) if missing else None
-        is_sure = self._missing_since and time.monotonic() > self._missing_since + _START_GRACE_S
-        return missing + gone if gone or is_sure else []
+        missing, since = [] if msrun is None else self._missing(msrun), self._missing_since
+        self._missing_since = (since or time.monotonic()) if missing else None
+        is_sure = since and time.monotonic() > since + _START_GRACE_S
+        if not gone and not is_sure:
+            return []
+        # msrun kills the others soon after one: whoever is missing only now may have been killed by it.
+        return missing + gone if since else gone + missing
 
     def _missing(self, msrun: int) -> list[RankEventReader]:
         """The processes among which some died before their first event: msrun has made more logs than it has children.

@@ -40,14 +40,31 @@ def test_an_error_of_this_project_comes_before_errors_of_mindspore_whoever_wrote
         monitor.check(msrun=os.getpid())
 
 
+def start_and_die(folder: Path, name: str) -> None:
+    program = "from pathlib import Path; from trainer.distributed.rank_events import RankEventWriter"
+    program += f"; RankEventWriter(Path({str(events_file(folder, name))!r}))"
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
 def test_a_process_that_is_gone_without_an_error_is_named_with_its_log(tmp_path: Path) -> None:
     monitor = monitor_of(tmp_path)
-    file = str(events_file(tmp_path, "1"))
-    program = "from pathlib import Path; from trainer.distributed.rank_events import RankEventWriter"
-    program += f"; RankEventWriter(Path({file!r}))"
-    subprocess.run([sys.executable, "-c", program], check=True)
+    start_and_die(tmp_path, "1")
     monitor.read()
     with pytest.raises(StreamingError, match=rf"rank 1 died without an error message, .* {tmp_path}/worker_1\.log"):
+        monitor.check(msrun=os.getpid())
+
+
+@pytest.mark.parametrize(("is_missed_before", "named"), [(False, "rank 1"), (True, "rank 0")])
+def test_of_one_that_died_and_one_that_never_spoke_the_first_to_be_missed_is_named(
+    tmp_path: Path, is_missed_before: bool, named: str
+) -> None:
+    monitor = monitor_of(tmp_path)
+    (tmp_path / "worker_0.log").touch()
+    if is_missed_before:
+        monitor.check(msrun=os.getpid())
+    start_and_die(tmp_path, "1")
+    monitor.read()
+    with pytest.raises(StreamingError, match=f"^{named} died without an error message"):
         monitor.check(msrun=os.getpid())
 
 
