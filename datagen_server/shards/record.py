@@ -87,9 +87,9 @@ def record_key(fingerprint: str, split: str) -> int:
 def is_intact(key: int, index: int, codec: Codec, header: memoryview, payload: memoryview) -> bool:
     """Whether header and payload are, bit for bit, this sample's record."""
     checksum, stored_index, size, code = _FRONT.unpack_from(header)
-    if (stored_index, size, code) != (index, len(payload), _CODEC_NUMBERS[codec]):
+    if stored_index != index or size != len(payload) or code != _CODEC_NUMBERS[codec]:
         return False
-    return bool(checksum == _checksum(key, header[8:], payload))
+    return bool(checksum == xxhash.xxh3_64_intdigest(payload, xxhash.xxh3_64_intdigest(header[8:], key)))
 
 
 def max_payload_bytes(spec: DatasetSpec) -> int:

@@ -8,6 +8,7 @@ import os
 import threading
 from collections import OrderedDict
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from datagen_server.shards import digest_cache
@@ -25,8 +26,9 @@ class ShardCache:
     A file whose size or digest is wrong is opened all the same, with a line in the log: each record has a checksum.
     """
 
-    def __init__(self, directory: Path, plan: Plan, max_open: int) -> None:
-        self._directory, self._plan, self._max_open = directory, plan, max_open
+    def __init__(self, directory: Path, plan: Plan, max_open: int, max_places: int) -> None:
+        """max_places: of records, which all open shards together may keep in memory."""
+        self._directory, self._plan, self._max_open, self._max_places = directory, plan, max_open, max_places
         self._files: OrderedDict[str, ShardFile] = OrderedDict()
         "The least recently used first."
         self._compared: dict[str, Identity | None] = {}
@@ -81,8 +83,10 @@ class ShardCache:
     def _open_file(self, path: Path, stored: StoredShard) -> ShardFile | None:
         """None when the file cannot be opened; too many open files are closed, the least recently used ones first."""
         while True:
+            staying = islice(reversed(self._files.values()), self._max_open - 1)
+            num_places = stored.shard.count + sum(file.num_places for file in staying)
             try:
-                return ShardFile(path, self._plan, stored.shard)
+                return ShardFile(path, self._plan, stored.shard, keep_places=num_places <= self._max_places)
             except OSError as error:
                 if not is_out_of_handles(error):
                     return None

@@ -7,7 +7,7 @@ and the caller decides whether to render it again or to refuse it.
 import os
 import weakref
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,14 @@ Identity = tuple[int, int, int, int]
 class ShardFile:
     """A shard opened for reading; any number of threads may share it. It is closed when nothing refers to it any more.
 
-    Keeps 12 bytes for each record whose place it has learned, so that a known place costs no look-up.
-    Raises `OSError` when there is no such file.
+    Keeps 12 bytes for each record, its place, so that a known place costs no look-up; where it may not keep them, each
+    place costs three small reads. Raises `OSError` when there is no such file.
     """
 
-    def __init__(self, path: Path, plan: Plan, shard: Shard) -> None:
+    def __init__(self, path: Path, plan: Plan, shard: Shard, *, keep_places: bool = True) -> None:
         self.shard = shard
+        self.num_places = shard.count if keep_places else 0
+        "Of records, for which memory is held."
         self.fd = os.open(path, os.O_RDONLY)
         weakref.finalize(self, os.close, self.fd)
         self.identity = identity(os.fstat(self.fd))
@@ -43,12 +45,14 @@ class ShardFile:
         self._key = record_key(plan.dataset.fingerprint, shard.split)
         self.header_bytes = layout_of(plan.dataset.spec).header_bytes
         self._max_bytes = self.header_bytes + max_payload_bytes(plan.dataset.spec)
-        self._offsets = array("Q", bytes(8 * shard.count))
-        self._sizes = array("I", bytes(4 * shard.count))
+        self._offsets = array("Q", bytes(8 * self.num_places))
+        self._sizes = array("I", bytes(4 * self.num_places))
         self._num_learned = 0
 
     def place(self, index: int) -> tuple[int, int]:
         """Offset of the record of `index` in the file and the size of its payload; (0, 0) when it has none."""
+        if not self.num_places:
+            return next(((entry.offset, size) for entry, _, size in self._sane(self._find(index))), (0, 0))
         number = index - self.shard.first
         if not self._sizes[number]:
             self._learn(index)
@@ -84,23 +88,32 @@ class ShardFile:
         A shard among so many that each is closed again after a look or two is not worth reading whole pages.
         """
         self._num_learned += 1
-        for key, offset, size in self._look_up(index):
-            number = int.from_bytes(key, "big") - self.shard.first
-            sane = self.header_bytes < size <= self._max_bytes and offset < _MAX_OFFSET
-            if sane and 0 <= number < self.shard.count and not self._sizes[number]:
-                self._offsets[number] = offset
-                self._sizes[number] = size - self.header_bytes
+        entries = self._neighbours(index) if self._num_learned > _FEW else self._find(index)
+        for entry, number, size in self._sane(entries):
+            if not self._sizes[number]:
+                self._offsets[number] = entry.offset
+                self._sizes[number] = size
 
-    def _look_up(self, index: int) -> Sequence[Entry]:
-        if self._tree is None:
-            return ()
+    def _sane(self, entries: Sequence[Entry]) -> Iterator[tuple[Entry, int, int]]:
+        """The entries that may be records of this shard, with their number in it and the size of their payload."""
+        for entry in entries:
+            number = int.from_bytes(entry.key, "big") - self.shard.first
+            is_sane = self.header_bytes < entry.size <= self._max_bytes and entry.offset < _MAX_OFFSET
+            if is_sane and 0 <= number < self.shard.count:
+                yield entry, number, entry.size - self.header_bytes
+
+    def _find(self, index: int) -> Sequence[Entry]:
         try:
-            if self._num_learned > _FEW:
-                return self._tree.leaf(key_of(index))
-            entry = self._tree.find(key_of(index))
+            entry = self._tree.find(key_of(index)) if self._tree else None
         except DataLoss:
             return ()
         return (entry,) if entry else ()
+
+    def _neighbours(self, index: int) -> Sequence[Entry]:
+        try:
+            return self._tree.leaf(key_of(index)) if self._tree else ()
+        except DataLoss:
+            return ()
 
 
 def identity(stat: os.stat_result) -> Identity:

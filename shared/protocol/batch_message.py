@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from shared.protocol.batch import Batch, Records, split_images
+from shared.protocol.batch import Batch, Records
 from shared.protocol.codec import Codec
-from shared.protocol.image_codec import decode
+from shared.protocol.image_codec import decode_joined
 from shared.protocol.messages import CODEC_OF, CODECS
 
 _LENGTH_DELIMITED = 2
@@ -93,7 +93,7 @@ def _decode_images(
         return np.frombuffer(images, np.uint8).reshape(n, *shape)
     if sizes.size != n or int(sizes.sum(dtype=np.uint64)) != images.nbytes:
         raise DataLoss(f"{images.nbytes} bytes with {sizes.size} sizes are not {n} images")
-    return decode(split_images(images, sizes.tolist()), codec, shape)
+    return decode_joined(images, sizes.tolist(), codec, shape)
 
 
 def _codec_of(number: int) -> Codec:

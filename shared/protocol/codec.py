@@ -13,3 +13,6 @@ class Codec(Enum):
     RAW = "raw"
     ZSTD = "zstd"
     PNG = "png"
+
+    # Members are looked up once a sample, and Enum's own hash runs in Python.
+    __hash__ = object.__hash__

@@ -284,6 +284,20 @@ def test_memory_and_files_do_not_depend_on_the_number_of_shards_that_were_read(t
     assert len(source._shard_cache._files) == 3
 
 
+@pytest.mark.parametrize("max_open", [3, 40])
+def test_no_more_places_are_kept_than_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_open: int) -> None:
+    monkeypatch.setattr("datagen_server.sources.shard_source._MAX_PLACES", 5)
+    build(tmp_path, plan_of(TINY, {"train": 80}, shard_size=2))
+    source = ShardSource(tmp_path, max_open)
+    for _ in range(2):
+        for start in range(0, 80, 40):
+            indices = range(start + 39, start - 1, -1)
+            assert_rendered(read(source, "train", *indices), TINY, "train", *indices)
+            assert sum(file.num_places for file in source._shard_cache._files.values()) == 4
+    assert len(source._shard_cache._files) == max_open
+    source.close()
+
+
 def test_the_manifests_data_set_is_what_is_served(pristine: Path) -> None:
     source = ShardSource(pristine)
     assert source.dataset == Manifest.read(pristine).plan.dataset

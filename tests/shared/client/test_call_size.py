@@ -7,10 +7,10 @@ from shared.client.call_size import CallSize
 
 def test_calls_grow_while_they_are_short_and_shrink_once_they_are_long() -> None:
     size, seen = CallSize(), []
-    for call_s in (1.0, 1.0, 29.0, 31.0, 60.0, 14.9):
+    for call_s in (0.9, 1.0, 14.9, 29.0, 31.0, 60.0):
         size.adapt(call_s)
         seen.append(size.num_steps)
-    assert seen == [32, 64, 64, 61, 30, 60]
+    assert seen == [128, 256, 512, 512, 495, 247]
 
 
 @pytest.mark.parametrize("step_s", [0.001, 0.05, 0.3, 1.0, 2.0, 7.0])
