@@ -23,7 +23,7 @@ _IN_SPEC = {"max_captcha_digits": "max_length", "captcha_width": "width", "captc
 class TrainerConfig(BaseModel):
     """All keys with their defaults, which are the `fast` preset's, and a description of each."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     max_captcha_digits: int | None = Field(None, ge=1, le=MAX_LENGTH)
     """Most characters in an image; null: the data set's. The embedded service renders what is given here."""

@@ -7,7 +7,6 @@ import sys
 from functools import partial
 
 from datagen_server.commands.open_source import open_source
-from datagen_server.page.app import status_app
 from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.service.auth import ServerSecurity
 from datagen_server.service.memory_budget import check_memory
@@ -43,6 +42,9 @@ def run(options: argparse.Namespace) -> int:
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
         server, page = DatasetServer(source, listen, options.max_streams, authentication, options.memory), None
         if metrics_listen is not None:
+            # Not above: without a page a service starts sooner, and needs no Flask.
+            from datagen_server.page.app import status_app
+
             app = status_app(source, server.metrics, lambda: server.is_serving, faults)
             page = PageServer(app, metrics_listen)
         announce = partial(_announce_as_json, source) if options.json else None

@@ -5,7 +5,7 @@ of a style. Written anew because the library draws from a process-wide `secrets`
 
 - a glyph is drawn once for each font and size, and not for every picture;
 - a space is an empty picture: it has a size and takes its draws, but there is nothing to rotate, warp or paste;
-- a glyph is rotated, stretched and warped by compiled kernels or, without Numba, by Pillow's core (see `pictures`);
+- a glyph is rotated, stretched and warped by compiled kernels or by Pillow's core (see `pictures`);
 - noise dots and smoothing are integer arithmetic.
 
 What a style has and the library has not takes its draws only where it is asked for: background colours beyond the first
@@ -20,7 +20,7 @@ from datagen_server.rendering.background import draw_background
 from datagen_server.rendering.glyphs import load_glyphs
 from datagen_server.rendering.noise import Dots, draw_curve, draw_line
 from datagen_server.rendering.pictures.geometry import Color, Shape
-from datagen_server.rendering.pictures.picture import Picture, quickest_picture
+from datagen_server.rendering.pictures.picture import Picture, next_picture
 from shared.dataset.fonts import FontFiles
 from shared.dataset.seeding import Draws
 from shared.dataset.style import Style
@@ -34,9 +34,9 @@ class Painter:
     def __init__(
         self, size: tuple[int, int], style: Style, font_files: FontFiles, picture: type[Picture] | None = None
     ) -> None:
-        """size: (width, height). picture: how to draw; none: the quickest way that there is."""
+        """size: (width, height). picture: how to draw; none: as is quickest for this process."""
         self._width, self._height = width, height = size
-        self._style, self._picture = style, picture or quickest_picture()
+        self._style, self._picture = style, picture
         self._glyphs = load_glyphs(style, font_files)
         self._dots = Dots(width, height, style.noise_dots, style.noise_dots_width)
         self._strengths = bytes(min(level, 255) for level in style.lookup_table or ImageCaptcha.lookup_table)
@@ -71,7 +71,8 @@ class Painter:
     def _write(self, text: str, background: Color, color: Color, draws: Draws) -> Picture:
         shapes = self._draw_shapes(text, draws)
         text_width = sum(shape.size[0] for shape in shapes)
-        picture = self._picture((max(text_width, self._width), self._height), background, self._strengths)
+        kind = self._picture or next_picture()
+        picture = kind((max(text_width, self._width), self._height), background, self._strengths)
         if self._style.background != "plain":
             draw_background(picture.image, self._style.background, background, self._draw_background_color, draws)
         colors = self._colors_of(shapes, color, draws)

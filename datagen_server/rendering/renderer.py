@@ -27,7 +27,7 @@ class CaptchaRenderer:
     def __init__(
         self, spec: DatasetSpec, font_files: FontFiles = NO_FONTS, picture: type[Picture] | None = None
     ) -> None:
-        """font_files: those of the spec's fonts. picture: how to draw; none: the quickest way that there is.
+        """font_files: those of the spec's fonts. picture: how to draw; none: as is quickest for this process.
 
         Raises `UsageError` when a font is missing or spoilt.
         """

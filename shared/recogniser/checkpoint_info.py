@@ -9,8 +9,9 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -20,6 +21,7 @@ from shared.errors import DataLoss, UsageError
 from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.run_layout import BEST_FILE, RunLayout
 
+_T = TypeVar("_T")
 _CHECKPOINT = re.compile(r"warpctc-(\d+)-(\d+)\.ckpt")
 _CHECKPOINT_FILE = re.compile(r"warpctc-\d+-\d+\.(ckpt|json)")
 
@@ -72,7 +74,7 @@ class CheckpointInfo:
 
     def network_spec(self) -> NetworkSpec:
         """The shape of the network."""
-        return _NETWORK.validate_python(self.network)
+        return _adapter(NetworkSpec).validate_python(self.network)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +89,10 @@ class BestCheckpoint:
     "Exact match, 0..1."
 
 
-_INFO = TypeAdapter(CheckpointInfo)
-_NETWORK = TypeAdapter(NetworkSpec)
-_BEST = TypeAdapter(BestCheckpoint)
+@cache
+def _adapter(kind: type[_T]) -> TypeAdapter[_T]:
+    """Made when it is first needed: each takes milliseconds, and a new run reads no such file before its first step."""
+    return TypeAdapter(kind)
 
 
 def checkpoint_name(epoch: int, step: int) -> str:
@@ -151,7 +154,7 @@ def read_info_alone(path: Path) -> CheckpointInfo:
     """As `read_info`, but without a look at the weights."""
     beside = info_file(path)
     try:
-        info = _INFO.validate_json(beside.read_bytes())
+        info = _adapter(CheckpointInfo).validate_json(beside.read_bytes())
         info.dataset_spec(), info.network_spec()
     except FileNotFoundError as error:
         raise UsageError(f"{beside} is missing; a checkpoint is a .ckpt with its .json beside it") from error
@@ -167,7 +170,7 @@ def read_info_alone(path: Path) -> CheckpointInfo:
 def _best_checkpoint(file: Path) -> Path:
     """The `.ckpt` that a best.json names."""
     try:
-        best = _BEST.validate_json(file.read_bytes())
+        best = _adapter(BestCheckpoint).validate_json(file.read_bytes())
     except FileNotFoundError as error:
         problem = f"{file} does not exist: the run has no validation yet"
         raise UsageError(f"{problem}; give the run directory for its newest checkpoint") from error

@@ -5,6 +5,7 @@ Exit codes: 0 done; 1 the job ran and failed; 2 bad usage or input; 130 on Ctrl-
 
 import argparse
 import errno
+import gc
 import io
 import os
 import re
@@ -104,6 +105,8 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
             code = interrupted(name, received)
         except Exception as error:
             code = interrupted(name, received) if received else _explained(name, error)
+    # The end of the process frees what is left; looking through MindSpore's objects first takes 0.3 s.
+    gc.freeze()
     sys.exit(code)
 
 

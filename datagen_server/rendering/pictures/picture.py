@@ -3,6 +3,7 @@
 import logging
 import platform
 from functools import cache
+from itertools import count
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +13,12 @@ from PIL import Image
 from datagen_server.rendering.noise import Dots
 from datagen_server.rendering.pictures.geometry import Color, Shape, Size
 from datagen_server.rendering.pictures.pillow import PillowPicture
+from shared.dataset.seeding import Draws
 
 _logger = logging.getLogger(__name__)
+_DRAWN_BEFORE_NUMBA = 2000
+"Pictures of a process. Loading Numba and the kernels takes as long as the kernels save on some 2,500 pictures."
+_pictures = count()
 
 
 class Picture(Protocol):
@@ -36,6 +41,11 @@ class Picture(Protocol):
         """uint8 [height, width, 3], RGB: the picture with dots in `places`, smoothed. Nothing else may follow."""
 
 
+def next_picture() -> type[Picture]:
+    """How to draw the next picture of this process: a short job never waits for Numba."""
+    return quickest_picture() if next(_pictures) >= _DRAWN_BEFORE_NUMBA else PillowPicture
+
+
 @cache
 def quickest_picture() -> type[Picture]:
     """The compiled one where Numba is installed and this is x86-64; see `compiled` for what loading it costs.
@@ -52,4 +62,18 @@ def quickest_picture() -> type[Picture]:
     except RuntimeError as error:  # Numba's, when no folder is writable: each process would compile for seconds.
         _logger.warning("pictures are drawn with Pillow, at half the speed: %s; set NUMBA_CACHE_DIR to a folder", error)
         return PillowPicture
+    if not np.array_equal(_probe(CompiledPicture), _probe(PillowPicture)):
+        _logger.warning("pictures are drawn with Pillow, at half the speed: the compiled kernels draw other pixels")
+        return PillowPicture
     return CompiledPicture
+
+
+def _probe(kind: type[Picture]) -> NDArray[np.uint8]:
+    """A picture in which each kernel has a part. Fingerprints are made before the kernels are loaded."""
+    picture, color = kind((200, 64), (250, 240, 245), bytes(range(256))), (30, 120, 190, 230)
+    ink = (np.arange(40 * 30).reshape(40, 30) * 37 % 256).astype(np.uint8)
+    for left, angle in ((5, 23.5), (60, -11.25), (110, 90.0)):
+        picture.paste_glyph((left, 6), Shape((44, 48), ink, angle, (3, -2, -1, 4)), color)
+    picture.narrow(160)
+    dots = Dots(160, 64, 30, 3)
+    return picture.finish(dots, dots.draw(Draws(1)), color)

@@ -1,13 +1,16 @@
 """The compiled way to draw is taken where it can be, and only there; it compiles once, whatever the style."""
 
 import platform
+import subprocess
 import sys
+from itertools import count
 from typing import Any
 
 import numba
 import numpy as np
 import pytest
 
+from datagen_server.rendering.pictures import compiled as compiled_module
 from datagen_server.rendering.pictures import glyph_kernel, smooth_kernel
 from datagen_server.rendering.pictures import picture as pictures
 from datagen_server.rendering.pictures.compiled import CompiledPicture
@@ -64,6 +67,23 @@ def test_the_compiled_picture_is_taken_where_numba_is_installed() -> None:
     assert quickest_picture() is CompiledPicture
 
 
+@on_x86_64
+def test_the_first_pictures_of_a_process_do_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pictures, "_pictures", count(1998))
+    assert [pictures.next_picture() for _ in range(4)] == [PillowPicture] * 2 + [CompiledPicture] * 2
+
+
+def test_a_short_job_never_loads_numba() -> None:
+    lines = (
+        "import sys",
+        "from datagen_server.rendering.renderer import CaptchaRenderer",
+        "from shared.dataset.spec import DatasetSpec",
+        "CaptchaRenderer(DatasetSpec()).render('train', 0)",
+        "assert 'numba' not in sys.modules",
+    )
+    subprocess.run([sys.executable, "-c", "\n".join(lines)], check=True)
+
+
 @pytest.fixture
 def chosen_anew(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(pictures, "quickest_picture", quickest_picture.__wrapped__)
@@ -93,3 +113,13 @@ def test_where_machine_code_cannot_be_kept_pillow_draws_and_a_warning_says_why(
         chosen_anew.delitem(sys.modules, name)
     assert pictures.quickest_picture() is PillowPicture
     assert "NUMBA_CACHE_DIR" in caplog.text
+
+
+@on_x86_64
+def test_kernels_that_draw_other_pixels_are_not_used(
+    chosen_anew: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    rotated = glyph_kernel.rotated
+    chosen_anew.setattr(compiled_module, "rotated", lambda ink, colors, *rest: rotated(ink // 2, colors, *rest))
+    assert pictures.quickest_picture() is PillowPicture
+    assert "other pixels" in caplog.text
