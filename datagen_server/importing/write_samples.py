@@ -13,8 +13,8 @@ from datagen_server.importing.picture_rows import digest_at
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
+from datagen_server.shards.pack_records import RecordTarget, Rendered
 from datagen_server.shards.record import DIGEST_MODULUS
-from datagen_server.shards.render_chunk import RecordTarget, Rendered
 from datagen_server.shards.shard_writer import chunk_size
 from datagen_server.workers.executors import Workers
 from shared.errors import StreamingError, UsageError

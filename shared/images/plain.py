@@ -1,7 +1,7 @@
 """A shorter way to the pixels of small pictures that have nothing special about them.
 
-The few headers of a plain file are checked here in one pass; then kornia-rs decodes it, by the rules that Pillow follows
-and in half the time: libjpeg-turbo without a reader of headers in Python before it, and a faster decoder of PNG.
+The few headers of a plain file are checked here in one pass; then kornia-rs decodes it, by the rules that Pillow
+follows and in half the time: libjpeg-turbo with no reader of headers in Python before it, and a faster decoder of PNG.
 
 Note: a file that is not exactly of the form below, or in which the decoder finds a fault, gives None: then the ordinary
 way says what is wrong with it, or takes it. So this changes no pixel and no error. One kind of damage is not found: a
