@@ -22,7 +22,7 @@ from datagen_server.importing.sources.file_tree import printable
 from datagen_server.importing.sources.picture_source import PictureSource
 from datagen_server.importing.survey import digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
-from datagen_server.shards.render_chunk import RecordTarget, Rendered
+from datagen_server.shards.pack_records import RecordTarget, Rendered
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss, UsageError
 from shared.images.decode import PictureError

@@ -11,9 +11,9 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from datagen_server.importing.picture_rows import PICTURE, PROBLEMS, Rows
+from datagen_server.importing.picture_rows import DIGEST, PICTURE, PROBLEMS, Rows
+from datagen_server.shards.pack_records import EncodedSample, RecordTarget, Rendered, pack_records
 from datagen_server.shards.record import content_of
-from datagen_server.shards.render_chunk import EncodedSample, RecordTarget, Rendered, pack_records
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
@@ -25,6 +25,7 @@ from shared.protocol.image_codec import decode, encode
 MAX_KEPT_BYTES = 2**18
 """Raw pixels that are kept until the set's size is known. Larger pictures are read and decoded a second time: keeping
 them would take more room than they take as files."""
+_NO_CONTENT = bytes(DIGEST.itemsize)
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,7 @@ class Examined:
 
 def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> Examined:
     """Decodes each file."""
-    rows = np.zeros(len(files), PICTURE)
-    payloads: list[bytes] = []
+    found = [(b"", b"", 0, 0, 0)] * len(files)
     details: dict[int, str] = {}
     with quiet_pillow():
         for number, file in enumerate(files):
@@ -50,12 +50,14 @@ def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> Exami
                 image = decode_quietly(file, ground)
             except PictureError as error:
                 details[number] = str(error)
-                rows["problem"][number] = PROBLEMS.index(error.problem)
-                payloads.append(b"")
+                found[number] = b"", _NO_CONTENT, 0, 0, PROBLEMS.index(error.problem)
                 continue
-            payloads.append(encode(image, codec) if image.nbytes <= MAX_KEPT_BYTES else b"")
-            height, width, _ = image.shape
-            rows["content"][number], rows["width"][number], rows["height"][number] = content_of(image), width, height
+            payload = encode(image, codec) if image.nbytes <= MAX_KEPT_BYTES else b""
+            found[number] = payload, content_of(image), image.shape[1], image.shape[0], 0
+    payloads, contents, widths, heights, problems = zip(*found, strict=True) if found else ((),) * 5
+    rows = np.zeros(len(files), PICTURE)
+    rows["content"] = np.frombuffer(b"".join(contents), DIGEST)
+    rows["width"], rows["height"], rows["problem"] = widths, heights, problems
     rows["size"] = sizes = np.array([len(payload) for payload in payloads])
     rows["offset"] = np.cumsum(sizes) - sizes
     rows["checksum"] = [xxhash.xxh3_64_intdigest(payload) for payload in payloads]

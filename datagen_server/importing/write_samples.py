@@ -13,8 +13,8 @@ from datagen_server.importing.picture_rows import digest_at
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
+from datagen_server.shards.pack_records import RecordTarget, Rendered
 from datagen_server.shards.record import DIGEST_MODULUS
-from datagen_server.shards.render_chunk import RecordTarget, Rendered
 from datagen_server.shards.shard_writer import chunk_size
 from datagen_server.workers.executors import Workers
 from shared.errors import StreamingError, UsageError
@@ -84,9 +84,10 @@ def _pieces(stock: Stock, split: str, indices: range) -> Iterator[Piece]:
     table, scratch = stock.table, stock.scratch
     entries = stock.samples[split][indices.start : indices.stop]
     pictures = table.pictures[entries]
+    contents = pictures["content"].tobytes()
     columns = (pictures[name].tolist() for name in ("width", "height", "offset", "size", "checksum"))
     for number, (entry, width, height, *place) in enumerate(zip(entries.tolist(), *columns, strict=True)):
-        content = digest_at(pictures["content"], number)
+        content = contents[16 * number : 16 * number + 16]
         if not place[1]:
             yield Piece(indices[number], table.labels[entry], content, None, _file(stock, entry))
             continue

@@ -15,9 +15,10 @@ from functools import partial
 from pathlib import Path
 
 from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
+from datagen_server.shards.pack_records import Rendered
 from datagen_server.shards.record import DIGEST_MODULUS
 from datagen_server.shards.record_scan import finished
-from datagen_server.shards.render_chunk import Chunk, Rendered, chunk_of, render_chunk
+from datagen_server.shards.render_chunk import Chunk, chunk_of, render_chunk
 from datagen_server.shards.shard_file import read_description
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from datagen_server.workers.executors import Workers

@@ -6,9 +6,10 @@ from typing import Protocol
 
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
+from datagen_server.shards.pack_records import Rendered
 from datagen_server.shards.record import DIGEST_MODULUS
 from datagen_server.shards.record_scan import ScanResult
-from datagen_server.shards.render_chunk import Rendered, chunk_of, render_chunk
+from datagen_server.shards.render_chunk import chunk_of, render_chunk
 from datagen_server.shards.shard_file import ShardFile
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from shared.dataset.fonts import NO_FONTS, FontFiles

@@ -1,31 +1,30 @@
 """A shorter way to the pixels of small pictures that have nothing special about them.
 
-For a picture of 160x64 pixels a third as much time goes into the readers of headers that Pillow has in Python as into
-its decoders in C. Here the few headers of a plain file are checked in one pass and the decoder is called directly.
+The few headers of a plain file are checked here in one pass; then kornia-rs decodes it, by the rules that Pillow
+follows and in half the time: libjpeg-turbo with no reader of headers in Python before it, and a faster decoder of PNG.
 
-Note: a file that is not exactly of the form below, or that its decoder does not finish, gives None: then the ordinary
-way says what is wrong with it, or takes it. So this changes no pixel and no error.
+Note: a file that is not exactly of the form below, or in which the decoder finds a fault, gives None: then the ordinary
+way says what is wrong with it, or takes it. So this changes no pixel and no error. One kind of damage is not found: a
+PNG whose chunks have the right checksums though the stream within them has not; no accident makes such a file.
 """
 
 import struct
 import zlib
-from collections.abc import Callable
-from typing import Any
 
+import kornia_rs
 import numpy as np
 from numpy.typing import NDArray
-from PIL import _imaging
 
 _MAX_PIXELS, _MAX_BYTES = 2**20, 2**22  # In a larger picture the headers cost nothing worth saving.
 _PNG_FRONT = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR"
 _PNG_HEADER = struct.Struct(">II5sI")  # Width, height, form; checksum.
-_PNG_MODES = {b"\x08\x02\x00\x00\x00": "RGB", b"\x08\x00\x00\x00\x00": "L"}
+_PNG_MODES = {b"\x08\x02\x00\x00\x00": "rgb", b"\x08\x00\x00\x00\x00": "mono"}
 _PNG_END = b"\x00\x00\x00\x00IEND\xaeB`\x82"
 _PNG_CHUNKS, _PNG_CHUNK_FRAME = 33, 12
 _JPEG_FRONT, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 _JPEG_SEGMENT = struct.Struct(">HH")  # Marker, length.
 _JPEG_FRAME = struct.Struct(">BHHB")  # Bits, height, width, components.
-_JPEG_MODES = {3: "RGB", 1: "L"}
+_JPEG_COMPONENTS = 1, 3  # Grey, or what becomes RGB.
 _APP0, _DQT, _DHT, _DRI, _SOF0, _SOS = 0xFFE0, 0xFFDB, 0xFFC4, 0xFFDD, 0xFFC0, 0xFFDA
 _JFIF = b"JFIF\x00\x01"
 _JFIF_BYTES, _TABLE_BYTES = 16, 65
@@ -52,16 +51,18 @@ def _decode_png(data: bytes) -> NDArray[np.uint8] | None:
     mode = _PNG_MODES.get(form)
     if mode is None or zlib.crc32(data[12:29]) != checksum:
         return None
-    parts, place, end = [], _PNG_CHUNKS, len(data) - len(_PNG_END)
+    place, end = _PNG_CHUNKS, len(data) - len(_PNG_END)
     while place < end:
-        size = int.from_bytes(data[place : place + 4], "big")
         if data[place + 4 : place + 8] != b"IDAT":
             return None
-        parts.append(data[place + 8 : place + 8 + size])
-        place += size + _PNG_CHUNK_FRAME
-    if place != end:
+        place += int.from_bytes(data[place : place + 4], "big") + _PNG_CHUNK_FRAME
+    if place != end or not 0 < width * height <= _MAX_PIXELS:
         return None
-    return _pixels(_imaging.zip_decoder, (0,), mode, (width, height), b"".join(parts))
+    try:
+        pixels = kornia_rs.io.decode_image_png_u8(data, (height, width), mode)
+    except Exception:  # It has no error of its own.
+        return None
+    return _read_only(pixels if mode == "rgb" else pixels.repeat(3, axis=2))
 
 
 def _decode_jpeg(data: bytes) -> NDArray[np.uint8] | None:
@@ -79,9 +80,14 @@ def _decode_jpeg(data: bytes) -> NDArray[np.uint8] | None:
         place += 2 + size
     else:
         return None
-    if frame is None or place + 2 + size > len(data) or frame[0] != 8 or frame[3] not in _JPEG_MODES:
+    if frame is None or place + 2 + size > len(data) or frame[0] != 8 or frame[3] not in _JPEG_COMPONENTS:
         return None
-    return _pixels(_imaging.jpeg_decoder, ("",), _JPEG_MODES[frame[3]], (frame[2], frame[1]), data)
+    if not 0 < frame[1] * frame[2] <= _MAX_PIXELS:
+        return None
+    try:
+        return _read_only(kornia_rs.io.decode_image_jpegturbo(data, "rgb"))
+    except Exception:  # It has no error of its own.
+        return None
 
 
 def _is_plain(data: bytes, marker: int, place: int, size: int) -> bool:
@@ -94,27 +100,6 @@ def _is_plain(data: bytes, marker: int, place: int, size: int) -> bool:
     return marker in (_DHT, _DRI) and size >= 2
 
 
-def _pixels(
-    make_decoder: Callable[..., Any], extra: tuple[object, ...], mode: str, size: tuple[int, int], data: bytes
-) -> NDArray[np.uint8] | None:
-    """What Pillow's decoder makes of `data`; None unless it finishes without an error."""
-    width, height = size
-    if not 0 < width * height <= _MAX_PIXELS:
-        return None
-    core, box = _imaging.new(mode, size), (0, 0, width, height)
-    decoder = make_decoder(mode, mode, *extra)
-    try:
-        decoder.setimage(core, box)
-        position, error = decoder.decode(data)
-    except (ValueError, OSError, MemoryError):
-        return None
-    finally:
-        decoder.cleanup()
-    if position >= 0 or error:
-        return None
-    encoder = _imaging.raw_encoder(mode, mode)
-    encoder.setimage(core, box)
-    _, _, pixels = encoder.encode(width * height * len(mode))
-    if mode == "L":
-        pixels = np.frombuffer(pixels, np.uint8).repeat(3).tobytes()
-    return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
+def _read_only(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    pixels.flags.writeable = False
+    return pixels

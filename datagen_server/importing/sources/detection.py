@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from datagen_server.importing.sources.archives import is_archive, open_archive
 from datagen_server.importing.sources.file_names import NamedPictures, check_not_numbered
@@ -113,7 +113,7 @@ def _only_archives(folder: Folder) -> Sequence[str]:
 
 def _dictionary_of(tree: FileTree, encoding: str | None) -> str | None:
     """The characters in dict.txt, one a line, at the top of `tree`."""
-    names = [name for name in tree.files if PurePosixPath(name).parts[0] == DICTIONARY_NAME]
+    names = [name for name in tree.files if name.partition("/")[0] == DICTIONARY_NAME]
     if not names:
         return None
     if names != [DICTIONARY_NAME]:

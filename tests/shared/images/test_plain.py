@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from shared.images.decode import PictureError, decode_picture, decode_with_pillow, quiet_pillow
@@ -35,6 +36,23 @@ def cut_up(size: int) -> bytes:
     parts = [b"IDAT" + body[start : start + size] for start in range(0, len(body), size)]
     chunks = ((len(part) - 4).to_bytes(4, "big") + part + zlib.crc32(part).to_bytes(4, "big") for part in parts)
     return file[:33] + b"".join(chunks) + file[-12:]
+
+
+def filtered(image: NDArray[np.uint8], filters: list[int]) -> bytes:
+    """A PNG with these filters, by the PNG specification, in its rows."""
+    values = image.astype(np.int32)
+    zero = np.zeros_like(values)
+    left, above, corner = zero.copy(), zero.copy(), zero.copy()
+    left[:, 1:], above[1:], corner[1:, 1:] = values[:, :-1], values[:-1], values[:-1, :-1]
+    estimate = left + above - corner
+    distances = np.abs(np.array([left, above, corner]) - estimate)
+    paeth = np.choose(distances.argmin(axis=0), [left, above, corner])
+    guesses = zero, left, above, (left + above) >> 1, paeth
+    rows = ((values - guesses[kind])[row].astype(np.uint8).tobytes() for row, kind in enumerate(filters))
+    stream = zlib.compress(b"".join(bytes([kind]) + row for kind, row in zip(filters, rows, strict=True)))
+    body = b"IDAT" + stream
+    file = saved(Image.fromarray(image if image.shape[2] == 3 else image[..., 0]))
+    return file[:33] + len(stream).to_bytes(4, "big") + body + zlib.crc32(body).to_bytes(4, "big") + file[-12:]
 
 
 PLAIN = {
@@ -81,6 +99,37 @@ def test_plain_pictures_are_decoded_as_pillow_does(kind: str) -> None:
     assert image is not None
     with Image.open(io.BytesIO(PLAIN[kind])) as opened:
         assert np.array_equal(image, np.asarray(opened.convert("RGB")))
+
+
+@given(st.data(), st.integers(1, 70), st.sampled_from([1, 3]), st.integers(0, 2**32 - 1))
+def test_png_of_any_filters_is_decoded_as_pillow_does(data: st.DataObject, width: int, depth: int, seed: int) -> None:
+    filters = data.draw(st.lists(st.integers(0, 4), min_size=1, max_size=40))
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (len(filters), width, depth), np.uint8)
+    file = filtered(image, filters)
+    decoded = decode_plain(file)
+    assert decoded is not None
+    assert np.array_equal(decoded, np.broadcast_to(image, (*image.shape[:2], 3)))
+    assert outcome(decode_picture, file) == outcome(decode_with_pillow, file)
+
+
+@given(
+    st.tuples(st.integers(1, 80), st.integers(1, 80)),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["4:4:4", "4:2:2", "4:2:0", "grey"]),
+    st.integers(1, 100),
+    st.booleans(),
+)
+def test_jpeg_of_any_subsampling_is_decoded_as_pillow_does(
+    size: tuple[int, int], seed: int, kind: str, quality: int, is_noise: bool
+) -> None:
+    rng = np.random.default_rng(seed)
+    noise = rng.integers(0, 256, (size[1], size[0], 3), np.uint8)
+    image = Image.fromarray(noise if is_noise else pixels(*size, seed))
+    subsampling = {} if kind == "grey" else {"subsampling": kind}
+    file = saved(image.convert("L") if kind == "grey" else image, "JPEG", quality=quality, **subsampling)
+    assert decode_plain(file) is not None
+    assert outcome(decode_picture, file) == outcome(decode_with_pillow, file)
 
 
 @pytest.mark.parametrize("kind", SPECIAL)
