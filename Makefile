@@ -45,7 +45,7 @@ demo: $(TRAIN) ## train on a service of its own, evaluate on the test split, pri
 
 test: $(TEST) ## the tests that gate a change
 	@# Compiles the kernels, once, so that no test with a time limit waits for it.
-	@$(BIN)/python -m datagen_server inspect --split test --index 0 > /dev/null
+	@$(BIN)/python -c "from datagen_server.rendering.pictures.picture import quickest_picture; quickest_picture()"
 	$(BIN)/python -m pytest -m "not long and not compose"
 
 test-long: $(TEST) ## the tests that take minutes: kills, freezes, slow readers; they print figures

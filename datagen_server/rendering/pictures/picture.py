@@ -4,6 +4,7 @@ import logging
 import platform
 from functools import cache
 from itertools import count
+from threading import Thread
 from typing import Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from shared.dataset.seeding import Draws
 _logger = logging.getLogger(__name__)
 _DRAWN_BEFORE_NUMBA = 2000
 "Pictures of a process. Loading Numba and the kernels takes as long as the kernels save on some 2,500 pictures."
-_pictures = count()
+_pictures = count(1)
 
 
 class Picture(Protocol):
@@ -41,9 +42,18 @@ class Picture(Protocol):
         """uint8 [height, width, 3], RGB: the picture with dots in `places`, smoothed. Nothing else may follow."""
 
 
+_ways: list[type[Picture]] = [PillowPicture]
+"The last one is used."
+
+
 def next_picture() -> type[Picture]:
-    """How to draw the next picture of this process: a short job never waits for Numba."""
-    return quickest_picture() if next(_pictures) >= _DRAWN_BEFORE_NUMBA else PillowPicture
+    """How to draw the next picture of this process.
+
+    None waits for Numba, which may compile for seconds: a longer job loads it in a thread.
+    """
+    if next(_pictures) == _DRAWN_BEFORE_NUMBA:
+        Thread(target=lambda: _ways.append(quickest_picture()), name="load Numba").start()
+    return _ways[-1]
 
 
 @cache
