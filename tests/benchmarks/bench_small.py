@@ -55,7 +55,7 @@ class Run:
 RUNS = (
     Run("scratch", 400),
     Run("scratch, augmented", 800, _LIGHT),
-    Run("look-alikes", 700, rendered=True),
+    Run("look-alikes", 900, rendered=True),
     Run("fine-tuned, augmented", 250, (*_LIGHT, "-o", "learning_rate=0.002"), continues="look-alikes"),
 )
 
