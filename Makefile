@@ -140,8 +140,7 @@ bench-loaders: $(TEST) $(PEER_LOADERS)/.ready ## images/s into PyTorch tensors: 
 	@$(BIN)/python -m tests.benchmarks.bench_loaders --python $(PEER_LOADERS)/bin/python
 
 bench-crnn: $(TEST) $(PEER_CRNN)/.ready ## other kinds of captchas: preset crnn against a CRNN in PyTorch, exact match and CPU time
-	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python --only-steps --kinds colours
-	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python
+	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python $(if $(PICTURES),--pictures $(PICTURES))
 
 clean: ## remove what make made
 	rm -rf $(VENV) $(PEER) $(PEER_CRNN) $(FRAMEWORKS) $(PEER_LOADERS) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo

@@ -1,11 +1,12 @@
 """Readers of other people's captchas: the preset `crnn` against an ordinary CRNN in PyTorch, same pictures, in turns.
 
-    python -m tests.benchmarks.bench_crnn --python PEER/bin/python [--kinds NAME ...] [--only-steps]
+    python -m tests.benchmarks.bench_crnn --python PYTHON [--kinds NAME ...] [--pictures FILE.tar | --only-steps]
 
 For each kind both train from the same file and read the same test pictures; CPU seconds are user and system time of
 the process, compilation included, reading the test pictures not. Both sides run on one core: the peer has one thread,
 and MindSpore's threads wait for each other by spinning, which would count. `--only-steps` compares single steps
-instead, several times in turns, on the first kind, with 64 pictures each.
+instead, several times in turns, on the first kind, with 64 pictures each. The tables of `bench_small`
+follow unless kinds are named.
 """
 
 import argparse
@@ -21,16 +22,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks import bench_small
 from tests.benchmarks.kinds import KINDS, write_kind
 
 STEPS = {
-    "letters": (2_000, 2_800),
-    "cased": (2_200, 3_000),
+    "letters": (2_000, 3_200),
+    "cased": (2_600, 4_000),
     "colours": (1_300, 1_600),
-    "svg": (1_600, 1_200),
+    "svg": (1_600, 1_800),
     "hollow": (1_500, 1_200),
 }
 "Steps of the peer, of 64 pictures each, and of ours, of as many as the preset says."
+_USUAL = "letters", "cased", "colours", "svg"
 _PEER = Path(__file__).with_name("peer_crnn.py")
 
 
@@ -38,29 +41,33 @@ def main() -> None:
     """Prints the table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", required=True, help="of an environment with PyTorch (requirements/peer-crnn.txt)")
-    parser.add_argument("--kinds", nargs="+", choices=STEPS, default=list(STEPS), help="default: all")
+    parser.add_argument("--kinds", nargs="+", choices=STEPS, help="default: all but hollow")
     parser.add_argument("--folder", type=Path, default=Path("bench/kinds"), help="of the pictures; default %(default)s")
+    parser.add_argument("--pictures", type=Path, metavar="FILE.tar", help="real ones, see bench_small")
     parser.add_argument("--only-steps", action="store_true", help="CPU seconds of a step")
     parser.add_argument("--rounds", type=int, default=3, help="with --only-steps; default %(default)s")
     options = parser.parse_args()
-    files = {name: _file(name, options.folder) for name in options.kinds}
+    files = {name: _file(name, options.folder) for name in options.kinds or _USUAL}
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     if options.only_steps:
         _compare_steps(options.python, next(iter(files.values())), options.rounds)
     else:
-        _compare_training(options.python, files)
+        kinds = _compare_training(options.python, files)
+        small = None if options.kinds else bench_small.measured(options.pictures)
+        print(json.dumps({"benchmark": "crnn", "kinds": kinds, "small": small}))
 
 
 def _file(name: str, folder: Path) -> Path:
-    file = folder / f"{name}.npz"
+    count = KINDS[name].num_train + KINDS[name].num_test
+    file = folder / f"{name}-{count}.npz"
     if not file.exists():
-        print(f"drawing {KINDS[name].num_train + KINDS[name].num_test:,} pictures of kind {name}", file=sys.stderr)
+        print(f"drawing {count:,} pictures of kind {name}", file=sys.stderr)
         folder.mkdir(parents=True, exist_ok=True)
         write_kind(name, file, seed=1)
     return file
 
 
-def _compare_training(peer_python: str, files: dict[str, Path]) -> None:
+def _compare_training(peer_python: str, files: dict[str, Path]) -> dict[str, Any]:
     table = Table("kind", "steps", "ours", "CPU s", "peer", "CPU s", "CPU ratio", title="exact match")
     rows = {}
     for name, file in files.items():
@@ -74,7 +81,7 @@ def _compare_training(peer_python: str, files: dict[str, Path]) -> None:
         table.add_row(name, str(our_steps), *cells, f"{ratio:.2f}")
         rows[name] = {"ours": ours, "peer": peer, "cpu_ratio": round(ratio, 3)}
     Console().print(table)
-    print(json.dumps({"benchmark": "crnn", "kinds": rows}))
+    return rows
 
 
 def _compare_steps(peer_python: str, file: Path, rounds: int) -> None:

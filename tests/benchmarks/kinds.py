@@ -14,7 +14,7 @@ import string
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from itertools import islice
@@ -29,6 +29,10 @@ from PIL import Image, ImageDraw, ImageFont
 Picture = tuple[NDArray[np.uint8], str]
 _FONTS = Path("/usr/share/fonts/truetype")
 _EASILY_READ = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+_UPRIGHT = "dejavu/DejaVuSans-Bold.ttf", "liberation/LiberationSerif-Regular.ttf"
+_WITH_CASE = "freefont/FreeSerifBoldItalic.ttf", "liberation/LiberationSerif-Italic.ttf"
+"""Fonts in which characters differ more: the library stretches each to the height of its line. A small network that
+is told the font reads 100% and 99.8% of about 540 single characters; of the upright ones 98.7% and 99.6%."""
 _SVG_FOLDER = Path(__file__).parent / "svg_kind"
 
 
@@ -53,16 +57,21 @@ def main() -> None:
 def write_kind(name: str, file: Path, seed: int) -> None:
     """Draws all pictures of a kind and writes them as one file, replaced only when it is whole."""
     kind = KINDS[name]
-    pictures = list(islice(kind.pictures(seed), kind.num_train + kind.num_test))
+    count, pictures = kind.num_train + kind.num_test, kind.pictures(seed)
+    image, label = next(pictures)
+    images, labels = np.empty((count, *image.shape), np.uint8), [label]
+    images[0] = image
+    for row, (image, label) in enumerate(islice(pictures, count - 1), start=1):
+        images[row] = image
+        labels.append(label)
     unfinished = file.with_name(f"unfinished-{file.name}")
-    images, labels = np.stack([image for image, _ in pictures]), np.array([label for _, label in pictures])
     with unfinished.open("wb") as out:
-        np.savez(out, images=images, labels=labels, num_train=kind.num_train)
+        np.savez(out, images=images, labels=np.array(labels), num_train=kind.num_train)
     unfinished.replace(file)
 
 
-def _library(characters: str, seed: int) -> Iterator[Picture]:
-    """The captcha library itself: 5 or 6 characters in two fonts, 192x64."""
+def _library(characters: str, fonts: Sequence[str], seed: int) -> Iterator[Picture]:
+    """The captcha library itself: 5 or 6 characters in several fonts, 192x64."""
     rng, module = random.Random(seed), import_module("captcha.image")
     # Its `secrets`; see the module.
     vars(module)["secrets"] = SimpleNamespace(
@@ -70,8 +79,7 @@ def _library(characters: str, seed: int) -> Iterator[Picture]:
         randbits=lambda bits: int(rng.random() * 2**bits),
         choice=lambda values: values[int(rng.random() * len(values))],
     )
-    fonts = [str(_FONTS / "dejavu/DejaVuSans-Bold.ttf"), str(_FONTS / "liberation/LiberationSerif-Regular.ttf")]
-    painter = module.ImageCaptcha(192, 64, fonts=fonts)
+    painter = module.ImageCaptcha(192, 64, fonts=[str(_FONTS / font) for font in fonts])
     while True:
         text = _text(rng, characters, rng.choice((5, 6)))
         yield np.asarray(painter.generate_image(text).convert("RGB")), text
@@ -142,9 +150,9 @@ def _scribble(pen: ImageDraw.ImageDraw, rng: random.Random, strokes: int, dots: 
 
 
 KINDS = {
-    "letters": Kind(lambda seed: _library(_EASILY_READ, seed), 30_000, 1_000),
-    "cased": Kind(lambda seed: _library(string.ascii_letters + string.digits, seed), 30_000, 1_000),
-    "colours": Kind(_colours, 4_500, 500),
+    "letters": Kind(lambda seed: _library(_EASILY_READ, _UPRIGHT, seed), 30_000, 2_000),
+    "cased": Kind(lambda seed: _library(string.ascii_letters + string.digits, _WITH_CASE, seed), 60_000, 2_000),
+    "colours": Kind(_colours, 4_500, 1_000),
     "svg": Kind(_svg, 15_000, 1_000),
     "hollow": Kind(_hollow, 13_000, 500),
 }
