@@ -37,7 +37,7 @@ class Figure:
         return value <= self.target if self.at_most else value >= self.target
 
 
-def _start(name: str, command: str, target: float) -> Figure:
+def _start(name: str, command: str, target: float | None = None) -> Figure:
     return Figure(name=name, benchmark="start", path=("commands", command, "s"), target=target, at_most=True)
 
 
@@ -49,9 +49,13 @@ FIGURES = (
     Figure(name="streaming, times tf.data service", benchmark="peer", path=("ratio",), target=3),
     Figure(name="streaming raw, share of a bare socket", benchmark="peer", path=("raw_ratio_to_bare_socket",),
            target=0.45),
-    Figure(name="gRPC alone, ready messages: share of a bare socket", benchmark="peer",
+    Figure(name="bound: its parts alone on all cores, times tf.data service", benchmark="bounds", path=("times_peer",)),
+    Figure(name="bound: raw parts alone on all cores, share of a bare socket", benchmark="bounds",
+           path=("raw_ratio_to_bare_socket",)),
+    Figure(name="bound: gRPC alone, ready messages, share of a bare socket", benchmark="peer",
            path=("grpc_alone_raw_ratio_to_bare_socket",)),
     _start("trainer --steps 1, s", "trainer --steps 1", 2.5),
+    _start("bound: MindSpore alone, import and one step, s", "MindSpore alone, one step"),
     _start("predict one picture, checkpoint, s", "predict, checkpoint", 0.8),
     _start("predict one picture, ONNX, s", "predict, ONNX", 0.8),
     _start("datagen_server --help, s", "datagen_server --help", 0.15),
