@@ -5,7 +5,8 @@ evaluation.
 
 The commands take turns, with files in the page cache. CPU seconds are of the command and of all that it starts, such
 as the trainer's embedded service. MindSpore alone imports it, compiles the same network and takes one step with
-random pictures: no training starts sooner. A last round, with `-X importtime`, says which packages take longest to import.
+random pictures: no training starts sooner. A last round, with `-X importtime`, says which packages take longest to
+import.
 """
 
 import argparse
