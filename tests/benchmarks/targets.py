@@ -72,6 +72,7 @@ FIGURES = (
     Figure(name="its seconds of training", benchmark="accuracy", path=("long", "train_s"), target=900, at_most=True),
     Figure(name="10,000,000 samples: first batch, s", benchmark="growth", path=("large", "first_batch_s")),
     Figure(name="10,000,000 samples: memory, MB", benchmark="growth", path=("large", "read_mb")),
+    Figure(name="10,000,000 samples: images/s, shuffled", benchmark="growth", path=("large", "images_per_s")),
     Figure(name="256 readers, images/s", benchmark="readers", path=("256", "images_per_s")),
     Figure(name="256 readers, p99 wait for a batch, s", benchmark="readers", path=("256", "p99_wait_s")),
     Figure(name="256 readers, memory of the service, MB", benchmark="readers", path=("256", "server_mb")),
