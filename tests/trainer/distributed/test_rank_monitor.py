@@ -60,12 +60,14 @@ def test_of_one_that_died_and_one_that_never_spoke_the_first_to_be_missed_is_nam
 ) -> None:
     monitor = monitor_of(tmp_path)
     (tmp_path / "worker_0.log").touch()
-    if is_missed_before:
-        monitor.check(msrun=os.getpid())
-    start_and_die(tmp_path, "1")
-    monitor.read()
-    with pytest.raises(StreamingError, match=f"^{named} died without an error message"):
-        monitor.check(msrun=os.getpid())
+    # It has no children, as msrun has none when its ranks are gone.
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as msrun:
+        if is_missed_before:
+            monitor.check(msrun.pid)
+        start_and_die(tmp_path, "1")
+        monitor.read()
+        with pytest.raises(StreamingError, match=f"^{named} died without an error message"):
+            monitor.check(msrun.pid)
 
 
 def test_a_process_that_finished_is_not_missed(tmp_path: Path) -> None:
