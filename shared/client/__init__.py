@@ -15,14 +15,18 @@ What is listed in `__all__` is the public interface; the rest of the package may
   a bad argument. A service that dies, drains or freezes is no error: the stream resumes, there or at a replica.
 - `stream.state_dict()` is the place after the last batch; `stream.load_state_dict(state)` goes on there, in a new
   process and with another number of ranks too.
-- A client does not survive a fork. Connect in each process: what was opened before a fork belongs to the parent.
+- A client does not survive a fork. Connect in each process: what was opened before a fork belongs to the parent. gRPC's
+  support for forks is turned on, without which one in twenty forked readers waits for ever; import this before `grpc`.
 - The adapters for frameworks are modules of `shared.client.adapters`, imported by those who have the framework.
 
 A name of `__all__` is imported when it is first asked for: a health check needs the channel alone, not NumPy.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
 
 if TYPE_CHECKING:
     from shared.client.dataset_client import DatasetClient, connect
