@@ -3,7 +3,6 @@
 import argparse
 import json
 import logging
-import sys
 from functools import partial
 
 from datagen_server.commands.open_source import open_source
@@ -18,8 +17,6 @@ from shared.system.listen_address import ListenAddress
 from shared.system.malloc import keep_freed_blocks, use_one_heap
 
 _LOG = logging.getLogger(__name__)
-_SWITCH_INTERVAL_S = 0.0005
-"Of the interpreter's lock, 5 ms by default. A health check takes it some five times, each time from a busy stream."
 
 
 def run(options: argparse.Namespace) -> int:
@@ -36,7 +33,6 @@ def run(options: argparse.Namespace) -> int:
     authentication = security.open()
     use_one_heap()
     keep_freed_blocks()
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     with RecentFaults() as faults, open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
