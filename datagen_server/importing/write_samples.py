@@ -9,7 +9,7 @@ import numpy as np
 from datagen_server.importing.decide import Samples, all_have
 from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.picture_chunk import MAX_KEPT_BYTES, Piece, PieceChunk, write_chunk
-from datagen_server.importing.picture_rows import digest_at
+from datagen_server.importing.picture_rows import DIGEST, digest_at
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
@@ -84,10 +84,10 @@ def _pieces(stock: Stock, split: str, indices: range) -> Iterator[Piece]:
     table, scratch = stock.table, stock.scratch
     entries = stock.samples[split][indices.start : indices.stop]
     pictures = table.pictures[entries]
-    contents = pictures["content"].tobytes()
+    contents, size = pictures["content"].tobytes(), DIGEST.itemsize
     columns = (pictures[name].tolist() for name in ("width", "height", "offset", "size", "checksum"))
     for number, (entry, width, height, *place) in enumerate(zip(entries.tolist(), *columns, strict=True)):
-        content = contents[16 * number : 16 * number + 16]
+        content = contents[number * size : (number + 1) * size]
         if not place[1]:
             yield Piece(indices[number], table.labels[entry], content, None, _file(stock, entry))
             continue
