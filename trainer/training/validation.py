@@ -22,6 +22,7 @@ from shared.recogniser import Device
 from shared.recogniser.ctc.ctc_decoding import collapse
 from shared.recogniser.device import Signal
 from shared.recogniser.network.captcha_network import CaptchaNetwork
+from shared.recogniser.onnx.metadata import OnnxMetadata
 from shared.recogniser.predictor import NETWORK_BATCH_SIZE
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import sum_over_ranks
@@ -72,7 +73,6 @@ class Validator:
         """What `BestPath.run` does, with the weights of this moment; nothing has to be compiled."""
         # Not above: onnx and onnxruntime take a moment to import, and the first step does not wait for it.
         from shared.recogniser.onnx.graph import build_onnx
-        from shared.recogniser.onnx.metadata import OnnxMetadata
         from shared.recogniser.onnx.predictor import OnnxPredictor
 
         spec, dataset = self._network.spec, self._client.dataset.spec
