@@ -5,8 +5,8 @@
 For each kind both train from the same file and read the same test pictures; CPU seconds are user and system time of
 the process, compilation included, reading the test pictures not. Both sides run on one core: the peer has one thread,
 and MindSpore's threads wait for each other by spinning, which would count. `--only-steps` compares single steps
-instead, several times in turns, on the first kind, with 64 pictures each. The tables of `bench_small`
-follow unless kinds are named.
+instead, several times in turns, on the first kind, with 64 pictures each; beside them stand the matrix products of
+ours alone. The tables of `bench_small` follow unless kinds are named.
 """
 
 import argparse
@@ -24,6 +24,8 @@ from rich.table import Table
 
 from tests.benchmarks import bench_small
 from tests.benchmarks.kinds import KINDS, write_kind
+from tests.benchmarks.matrix_products import unset_openblas
+from tests.benchmarks.turns import module
 
 STEPS = {
     "letters": (2_000, 3_200),
@@ -85,17 +87,32 @@ def _compare_training(peer_python: str, files: dict[str, Path]) -> dict[str, Any
 
 
 def _compare_steps(peer_python: str, file: Path, rounds: int) -> None:
-    sides = {"ours": _ours(), "peer": [peer_python, str(_PEER)]}
-    same = {"ours": ["-o", "batch_size=64"], "peer": []}
-    turns: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(rounds):
-        for name, command in sides.items():
-            arguments = [str(file), "60", "--only-steps", *same[name]]
-            turns[name].append(_run([*command, *arguments])["cpu_s_per_step"])
-    ours, peer = (statistics.median(turns[name]) for name in sides)
-    ratio = statistics.median(one / other for one, other in zip(turns["ours"], turns["peer"], strict=True))
-    print(f"CPU s a step: ours {ours:.3f}, peer {peer:.3f}, ratio {ratio:.2f} (median of {rounds} rounds)")
-    result = {"ours_cpu_s_per_step": round(ours, 4), "peer_cpu_s_per_step": round(peer, 4), "ratio": round(ratio, 3)}
+    alone = ["env", *unset_openblas(), "OPENBLAS_NUM_THREADS=1", *module("tests.benchmarks.matrix_products", str(file))]
+    sides = {
+        "ours": [*_ours(), str(file), "60", "--only-steps", "-o", "batch_size=64"],
+        "peer": [peer_python, str(_PEER), str(file), "60", "--only-steps"],
+        "alone": [*alone, "20"],
+    }
+    turns = [{name: _run(command) for name, command in sides.items()} for _ in range(rounds)]
+    products, gathers = ([turn["alone"][f"{key}_cpu_s_per_step"] for turn in turns] for key in ("products", "gathers"))
+    ours, peer = ([turn[name]["cpu_s_per_step"] for turn in turns] for name in ("ours", "peer"))
+    seconds = {"ours": ours, "peer": peer, "products": products, "gathers": gathers}
+    result = {f"{name}_cpu_s_per_step": round(statistics.median(each), 4) for name, each in seconds.items()}
+    ratios = {
+        "ratio": [one / other for one, other in zip(ours, peer, strict=True)],
+        "products_and_gathers_ratio": [
+            sum(parts) / other for *parts, other in zip(products, gathers, peer, strict=True)
+        ],
+    }
+    result |= {name: round(statistics.median(each), 3) for name, each in ratios.items()}
+    table = Table("", "CPU ms", "times the peer", title="a step of 64 pictures on one core")
+    table.add_row("ours", f"{result['ours_cpu_s_per_step'] * 1e3:.1f}", f"{result['ratio']:.2f}")
+    table.add_row("peer", f"{result['peer_cpu_s_per_step'] * 1e3:.1f}", "1")
+    both = result["products_cpu_s_per_step"] + result["gathers_cpu_s_per_step"]
+    table.add_row(
+        "ours, matrix products and gathers alone", f"{both * 1e3:.1f}", f"{result['products_and_gathers_ratio']:.2f}"
+    )
+    Console().print(table)
     print(json.dumps({"benchmark": "crnn_steps"} | result))
 
 

@@ -9,17 +9,24 @@ stand beside them, as a busy machine disturbs the clock more.
 
 import argparse
 import json
-import os
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.matrix_products import (
+    Product,
+    dense_products,
+    gflop,
+    lstm_products,
+    prepared,
+    unset_openblas,
+)
 from tests.benchmarks.turns import Child, module
 
 BATCH, FRAMES, HIDDEN, CLASSES, HEIGHT, WIDTH = 64, 40, 256, 11, 64, 160
@@ -33,7 +40,7 @@ def main() -> None:
     parser.add_argument("--side", choices=("step", "products"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        _answer(_step() if options.side == "step" else _products())
+        _answer(_step() if options.side == "step" else prepared(products()))
         return
     turns: dict[str, list[tuple[float, float]]] = {"step": [], "products": []}
     with ExitStack() as stack:
@@ -50,9 +57,7 @@ def main() -> None:
 
 
 def _side(name: str) -> Child:
-    """Its process; without settings that keep OpenBLAS from its fastest kernels."""
-    unset = [word for key in os.environ if key.startswith("OPENBLAS_") for word in ("-u", key)]
-    return Child(["env", *unset, *module("tests.benchmarks.bench_step", "--side", name)])
+    return Child(["env", *unset_openblas(), *module("tests.benchmarks.bench_step", "--side", name)])
 
 
 def _answer(take: Callable[[], object]) -> None:
@@ -85,42 +90,12 @@ def _step() -> Callable[[], object]:
     return lambda: step.run(images, labels, stop=False, wait_s=0.0)
 
 
-def products() -> Iterator[tuple[int, int, int, int]]:
-    """How often, and [m, k] x [k, n], of every matrix product of a step."""
-    rows, gates = BATCH * FRAMES, 4 * HIDDEN
-    yield 1, BATCH * HEIGHT, 3 * WIDTH, WIDTH  # Luma; nothing is propagated through it.
-    for is_first in (True, False):
-        yield 1, rows, HIDDEN, gates  # Frames by input weights: a frame has 256 values, as a hidden state has.
-        yield FRAMES, BATCH, HIDDEN, gates  # Hidden states by recurrent weights.
-        yield 1, HIDDEN, rows, gates  # Gradient of input weights.
-        yield 1, HIDDEN, rows, gates  # Of recurrent weights.
-        yield FRAMES, BATCH, gates, HIDDEN  # Of hidden states.
-        if not is_first:
-            yield 1, rows, gates, HIDDEN  # Of the layer's input.
-    yield 1, rows, HIDDEN, CLASSES
-    yield 1, rows, CLASSES, HIDDEN
-    yield 1, HIDDEN, rows, CLASSES
-
-
-def gflop() -> float:
-    """Of a step's products; a multiplication and an addition are two."""
-    return sum(2e-9 * num * m * k * n for num, m, k, n in products())
-
-
-def _products() -> Callable[[], object]:
-    rng = np.random.default_rng(0)
-    drawn = [
-        (num, rng.normal(size=(m, k)).astype(np.float32), rng.normal(size=(k, n)).astype(np.float32))
-        for num, m, k, n in products()
-    ]
-    made = [(num, a, b, np.empty((len(a), b.shape[1]), np.float32)) for num, a, b in drawn]
-
-    def multiply() -> None:
-        for num, a, b, out in made:
-            for _ in range(num):
-                np.matmul(a, b, out=out)
-
-    return multiply
+def products() -> list[Product]:
+    """Of a step."""
+    made: list[Product] = [(1, BATCH * HEIGHT, 3 * WIDTH, WIDTH)]  # Luma; nothing is propagated through it.
+    for inputs_are_learnt in (False, True):  # A frame has 256 values, as a hidden state has.
+        made += lstm_products(FRAMES, BATCH, HIDDEN, HIDDEN, inputs_are_learnt=inputs_are_learnt)
+    return [*made, *dense_products(BATCH * FRAMES, HIDDEN, CLASSES)]
 
 
 def _print(turns: Mapping[str, list[tuple[float, float]]]) -> None:
@@ -131,14 +106,16 @@ def _print(turns: Mapping[str, list[tuple[float, float]]]) -> None:
         statistics.median(one[unit] / other[unit] for one, other in zip(turns["step"], turns["products"], strict=True))
         for unit in (0, 1)
     ]
-    table = Table("", "ms", "CPU ms", "GFLOP/s", title=f"a step of fast, {gflop():.1f} GFLOP in matrix products")
+    table = Table(
+        "", "ms", "CPU ms", "GFLOP/s", title=f"a step of fast, {gflop(products()):.1f} GFLOP in matrix products"
+    )
     for name, (wall_s, cpu_s) in medians.items():
-        table.add_row(name, f"{wall_s * 1e3:.1f}", f"{cpu_s * 1e3:.1f}", f"{gflop() / wall_s:.0f}")
+        table.add_row(name, f"{wall_s * 1e3:.1f}", f"{cpu_s * 1e3:.1f}", f"{gflop(products()) / wall_s:.0f}")
     table.add_row("ratio", f"{ratios[0]:.2f}", f"{ratios[1]:.2f}", "")
     Console().print(table)
     result = {
         "benchmark": "step",
-        "gflop": round(gflop(), 2),
+        "gflop": round(gflop(products()), 2),
         **{f"{name}_ms": round(wall_s * 1e3, 2) for name, (wall_s, _) in medians.items()},
         **{f"{name}_cpu_ms": round(cpu_s * 1e3, 2) for name, (_, cpu_s) in medians.items()},
         "ratio": round(ratios[0], 3),

@@ -66,6 +66,8 @@ FIGURES = (
            target=2000),
     Figure(name="step of fast, times its matrix products", benchmark="step", path=("ratio",), target=1, at_most=True),
     Figure(name="step of crnn, times PyTorch's", benchmark="crnn_steps", path=("ratio",), target=1, at_most=True),
+    Figure(name="bound: matrix products and gathers of crnn alone, times PyTorch's step", benchmark="crnn_steps",
+           path=("products_and_gathers_ratio",)),
     Figure(name="accuracy, the quick recipe", benchmark="accuracy", path=("quick", "accuracy"), target=0.99),
     Figure(name="its seconds of training", benchmark="accuracy", path=("quick", "train_s"), target=60, at_most=True),
     Figure(name="accuracy, the long recipe", benchmark="accuracy", path=("long", "accuracy"), target=0.999),
