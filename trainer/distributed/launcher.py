@@ -18,7 +18,7 @@ from trainer.distributed.launch_command import LaunchCommand
 from trainer.distributed.placement import Placement
 from trainer.distributed.processes import children, kill_all
 from trainer.distributed.rank_events import EventKind
-from trainer.distributed.rank_monitor import RankMonitor
+from trainer.distributed.rank_monitor import MSRUN_LOG, RankMonitor
 from trainer.distributed.world import World
 from trainer.metrics_option import PageOptions
 from trainer.progress.terminal import TrainingProgress
@@ -92,7 +92,7 @@ class Launcher:
             pages=self._pages,
             patience_s=patience_s,
         )
-        with (self.logs / "msrun.log").open("w") as log:
+        with (self.logs / MSRUN_LOG).open("w") as log:
             return subprocess.Popen(
                 command.arguments(),
                 env=command.environment(),

@@ -1,6 +1,7 @@
 """Watches the processes of a run on this host: reads their events, and finds out which of them failed and why."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -12,6 +13,9 @@ from trainer.distributed.placement import Placement
 from trainer.distributed.processes import children, is_alive
 from trainer.distributed.rank_events import SCHEDULER, EventKind, RankEventReader, events_file
 
+MSRUN_LOG = "msrun.log"
+_DEATH = re.compile(r"process (\d+) exit with exception")
+"In the log of msrun, of MindSpore 2.10."
 _START_GRACE_S = 3.0
 "msrun makes the log of a process a moment before the process."
 
@@ -84,7 +88,18 @@ class RankMonitor:
         if not gone and not is_sure:
             return []
         # msrun kills the others soon after one: whoever is missing only now may have been killed by it.
-        return missing + gone if since else gone + missing
+        candidates = missing + gone if since else gone + missing
+        seen = self._deaths_seen_by_msrun()
+        has_silent = bool(seen - self.pids())  # Among them is one that never wrote its process id.
+        return sorted(candidates, key=lambda p: not (has_silent if p.pid is None else p.pid in seen))
+
+    def _deaths_seen_by_msrun(self) -> set[int]:
+        """Process ids of the ranks that died before msrun killed the others."""
+        try:
+            log = (self._logs / MSRUN_LOG).read_text(errors="replace")
+        except OSError:
+            return set()
+        return {int(pid) for pid in _DEATH.findall(log)}
 
     def _missing(self, msrun: int) -> list[RankEventReader]:
         """The processes among which some died before their first event: msrun has made more logs than it has children.

@@ -70,6 +70,28 @@ def test_of_one_that_died_and_one_that_never_spoke_the_first_to_be_missed_is_nam
             monitor.check(msrun.pid)
 
 
+@pytest.mark.parametrize("first", ["0", "1"])
+def test_of_two_that_died_the_one_is_named_that_msrun_saw_first(tmp_path: Path, first: str) -> None:
+    monitor = monitor_of(tmp_path)
+    for name in "01":
+        start_and_die(tmp_path, name)
+    monitor.read()
+    pid = next(rank.pid for rank in monitor.ranks if rank.name == first)
+    (tmp_path / "msrun.log").write_text(f"[ERROR] Worker process {pid} exit with exception. Error code: -9.\n")
+    with pytest.raises(StreamingError, match=f"^rank {first} died without an error message"):
+        monitor.check(msrun=os.getpid())
+
+
+def test_msrun_saw_one_die_that_never_spoke(tmp_path: Path) -> None:
+    monitor = monitor_of(tmp_path)
+    (tmp_path / "worker_0.log").touch()
+    start_and_die(tmp_path, "1")
+    monitor.read()
+    (tmp_path / "msrun.log").write_text("[ERROR] Worker process 1 exit with exception. Error code: -9.\n")
+    with pytest.raises(StreamingError, match=r"^rank 0 died without an error message"):
+        monitor.check(msrun=os.getpid())
+
+
 def test_a_process_that_finished_is_not_missed(tmp_path: Path) -> None:
     monitor = monitor_of(tmp_path)
     write(tmp_path, "0", EventKind.FINISHED, summary={})
