@@ -114,7 +114,8 @@ def test_prepared_samples_are_read_once_and_given_up_when_nobody_will_read_them(
 
 def test_its_samples_come_while_the_step_before_it_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = ["hidden_size=16", "columns_per_frame=2", "global_batch_size=8", "steps=3", "validate_steps=2"]
-    source, run, came = _RecordingSource(), TrainStep.run, []
+    source, run = _RecordingSource(), TrainStep.run
+    came: list[bool] = []
 
     def recorded(step: TrainStep, *inputs: Any, **more: Any) -> StepResult:
         result: StepResult = run(step, *inputs, **more)
