@@ -96,8 +96,14 @@ def _service(options: argparse.Namespace, info: CheckpointInfo) -> Iterator[Acce
         yield Access(options.datagen, security)
         return
     counts = {"train": info.split_count, "test": TEST_COUNT}
-    with embedded_service(counts, _render_spec(info, options.fonts)) as target:
+    with embedded_service(counts, _render_spec(info, options.fonts), while_it_starts=_import_network) as target:
         yield Access(target)
+
+
+def _import_network() -> None:
+    """What predicts takes as long to import as the service to start."""
+    with uninterrupted():
+        import shared.recogniser.onnx.predictor  # noqa: F401
 
 
 def _render_spec(info: CheckpointInfo, fonts: list[Path]) -> RenderSpec:

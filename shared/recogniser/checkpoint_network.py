@@ -26,12 +26,17 @@ def check_device(device: Device) -> None:
         set_device(device)
 
 
-def open_network(checkpoint: Path, info: CheckpointInfo, device: Device) -> ImageNetwork:
-    """The network of a `.ckpt` file and its JSON; raises `DataLoss` when they do not belong together."""
+def open_network(
+    checkpoint: Path, info: CheckpointInfo, device: Device, num_threads: int | None = None
+) -> ImageNetwork:
+    """The network of a `.ckpt` file and its JSON; raises `DataLoss` when they do not belong together.
+
+    num_threads: on the CPU, that share the work of one call; by default one for each core.
+    """
     if device == "cpu":
         from shared.recogniser.onnx.predictor import load_checkpoint_network
 
-        return load_checkpoint_network(checkpoint, info)
+        return load_checkpoint_network(checkpoint, info, num_threads)
     from shared.recogniser.predictor import Predictor
 
     predictor = Predictor(checkpoint, info, device)

@@ -167,3 +167,24 @@ def test_a_mistyped_flag_is_one_line_and_code_two(more: list[str], problem: str,
 def test_neither_help_nor_an_evaluation_on_the_cpu_waits_for_mindspore() -> None:
     code = "import sys, evaluator.cli, evaluator.evaluation_run; sys.exit('mindspore' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_what_predicts_is_imported_while_the_embedded_service_starts(tmp_path: Path) -> None:
+    untrained_checkpoint(tmp_path, Dataset(spec=DatasetSpec(), fingerprint="f" * 64))
+    code = f"""
+import sys
+from contextlib import contextmanager
+from evaluator import cli, evaluation_run
+
+@contextmanager
+def embedded_service(counts, render_spec, while_it_starts):
+    assert "onnxruntime" not in sys.modules
+    while_it_starts()
+    assert "onnxruntime" in sys.modules
+    raise SystemExit(9)
+    yield
+
+evaluation_run.embedded_service = embedded_service
+cli.main(["--ckpt", {str(tmp_path)!r}])
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 9

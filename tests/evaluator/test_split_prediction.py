@@ -1,5 +1,7 @@
 """Predictions and losses of a split, whatever the batch shape, against loops in NumPy."""
 
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp  # type: ignore[import-untyped]
 
-from evaluator.split_prediction import SplitPredictor, regrouped
+from evaluator.split_prediction import SplitPredictor, in_threads, regrouped
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.batch import Batch, label_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, read_info
@@ -118,3 +120,41 @@ def test_regrouping_keeps_every_sample_in_order_and_fills_every_group_but_the_la
     assert np.concatenate([group.indices for group in groups]).tolist() == list(range(ends[-1]))
     assert all(len(group) == size for group in groups[:-1])
     assert 1 <= len(groups[-1]) <= size
+
+
+@pytest.mark.parametrize("num_threads", [1, 2, 3])
+def test_results_come_in_order_and_few_are_computed_before_they_are_taken(num_threads: int) -> None:
+    started: list[int] = []
+
+    def square(number: int) -> int:
+        started.append(number)
+        time.sleep(0.002 * (number % 3))
+        return number * number
+
+    results = in_threads(square, iter(range(40)), num_threads)
+    assert next(results) == 0
+    assert len(started) <= 2 * num_threads
+    assert [*results] == [number * number for number in range(1, 40)]
+
+
+def test_threads_compute_at_the_same_time_and_their_errors_are_raised_in_their_place() -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    def meet(number: int) -> int:
+        both.wait()
+        if number == 3:
+            raise ValueError(number)
+        return number
+
+    results = in_threads(meet, range(4), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="3"):
+        next(results)
+
+
+def test_threads_change_no_bit_of_the_predictions_of_a_split(predictor: SplitPredictor) -> None:
+    batches = [some_batch(slice(first, first + 2)) for first in (0, 2, 4, 6)] * 8
+    for alone, beside in zip(map(predictor.predict, batches), in_threads(predictor.predict, batches, 4), strict=True):
+        assert beside.losses.tobytes() == alone.losses.tobytes()
+        assert beside.predictions.confidences.tobytes() == alone.predictions.confidences.tobytes()
+        assert (beside.predictions.texts, beside.truths) == (alone.predictions.texts, alone.truths)

@@ -94,8 +94,8 @@ class Trainer:
         try:
             totals = self._steps(tensor_rows(self._source, self.config.prefetch))
         finally:
-            self._source.close()
-            self._files.close()
+            for each in (self._source, self.validation, self._files):
+                each.close()
         return Summary(
             steps=self.done,
             num_steps=self.num_steps,
@@ -174,6 +174,7 @@ class Trainer:
             return None
         images, labels, indices = row
         waited_s = self.wait.end()
+        self.validation.before_step(self.done + 1)
         result = self.step.run(images, labels, stop=self._stopping, wait_s=waited_s)
         if not math.isfinite(result.loss):
             raise StreamingError(f"the loss of step {self.done + 1} is {result.loss}; lower learning_rate or clip_norm")

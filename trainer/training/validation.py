@@ -54,12 +54,24 @@ class Validator:
         self._client, self._world = client, world
         self._num_samples = min(max_samples, client.dataset.counts[SPLIT])
         self._network, self._on_device = network, None if device == "cpu" else BestPath(network, device)
+        self._prepared: BatchStream | None = None
+
+    def prepare(self) -> None:
+        """Asks for the samples of the next `run`, so that they are rendered meanwhile."""
+        if self._prepared is None:
+            self._prepared = self._batches()
+
+    def close(self) -> None:
+        """Gives up samples that nobody will read."""
+        if self._prepared is not None:
+            self._prepared.close()
 
     def run(self) -> ValidationResult:
         """Raises whatever keeps the samples from coming; every rank must call it, after the same step."""
         alphabet, correct, samples = self._client.dataset.spec.alphabet, 0, 0
         best_path = self._on_device.run if self._on_device is not None else self._on_cpu()
-        with self._batches() as batches:
+        with self._prepared or self._batches() as batches:
+            self._prepared = None
             for batch in batches:
                 num = int((batch.indices < self._num_samples).sum())
                 if num:
@@ -134,13 +146,26 @@ class RunValidation:
         """Whether the run ends because validations did not get better; the same on all ranks."""
         return self.history.is_exhausted(self._patience)
 
+    def before_step(self, step: int) -> None:
+        """Lets the samples come during step number `step` where a validation is due after it."""
+        if self._validator is not None and self._is_due(step):
+            self._validator.prepare()
+
     def after_step(self, step: int) -> float | None:
         """The accuracy after `step` steps, where a validation is due then."""
-        if self._validator is None or self._every is None or (step % self._every and step != self._num_steps):
+        if self._validator is None or not self._is_due(step):
             return None
         accuracy = self._validator.run().accuracy
         self.history = self.history.after(step, accuracy)
         return accuracy
+
+    def close(self) -> None:
+        """Ends what `before_step` began."""
+        if self._validator is not None:
+            self._validator.close()
+
+    def _is_due(self, step: int) -> bool:
+        return self._every is not None and (step % self._every == 0 or step == self._num_steps)
 
 
 def build_validator(

@@ -23,9 +23,10 @@ _FATAL = 4
 class OnnxPredictor:
     """The network of an ONNX model that this project made; raises `DataLoss` when it is none."""
 
-    def __init__(self, model: bytes) -> None:
+    def __init__(self, model: bytes, num_threads: int | None = None) -> None:
+        """num_threads: that share the work of one call; by default one for each core."""
         options = ort.SessionOptions()
-        options.intra_op_num_threads, options.log_severity_level = num_cores(), _FATAL
+        options.intra_op_num_threads, options.log_severity_level = num_threads or num_cores(), _FATAL
         # A thread that waits for its part of the work would take the core from those who render or receive images.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
@@ -50,7 +51,7 @@ class OnnxPredictor:
         return Fit.from_mapping(self.metadata.fit)
 
     def logits(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """float32 [frames, n, classes] for images uint8 [n, height, width, 3], any n of at least 1."""
+        """float32 [frames, n, classes] for images uint8 [n, height, width, 3], any n of at least 1. By any thread."""
         (logits,) = self._session.run([OUTPUT], {INPUT: np.ascontiguousarray(images)})
         return np.asarray(logits, np.float32)
 
@@ -70,11 +71,11 @@ def load_onnx(file: Path, device: str = "cpu") -> OnnxPredictor:
         raise DataLoss(f"{file} {error}") from error
 
 
-def load_checkpoint_network(checkpoint: Path, info: CheckpointInfo) -> OnnxPredictor:
+def load_checkpoint_network(checkpoint: Path, info: CheckpointInfo, num_threads: int | None = None) -> OnnxPredictor:
     """The network of a checkpoint; raises `DataLoss` when the file does not hold what its JSON says."""
     spec, model = info.network_spec(), build_checkpoint_model(checkpoint, info)
     try:
-        predictor = OnnxPredictor(model.SerializeToString())
+        predictor = OnnxPredictor(model.SerializeToString(), num_threads)
         logits = predictor.logits(np.zeros((1, spec.height, spec.width, 3), np.uint8))
     except Exception as error:  # As above: sizes that do not fit together.
         raise DataLoss(f"{checkpoint} does not hold the network that its JSON describes") from error

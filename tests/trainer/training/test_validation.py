@@ -1,12 +1,19 @@
 """Validation counts what the network reads of the first samples of the split, and leaves the weights alone."""
 
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
 import mindspore as ms
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from shared.client import connect
 from shared.dataset.rank_slice import RankSlice
-from shared.protocol.batch import text_of
+from shared.protocol.batch import Records, text_of
+from shared.protocol.codec import Codec
 from shared.recogniser.ctc.ctc_decoding import greedy_decode
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 from shared.recogniser.network.network_spec import NetworkSpec
@@ -14,10 +21,31 @@ from tests.services import served
 from tests.toys import TOY_SPEC, ToySource, toy_samples
 from trainer.config import load_config
 from trainer.distributed.world import SINGLE_RANK
-from trainer.training.step import build_step
+from trainer.run_dir import RunDir
+from trainer.training.loop import Trainer
+from trainer.training.step import StepResult, TrainStep, build_step
 from trainer.training.validation import BestPath, Validator
 
 _COUNT = 150
+
+
+class _RecordingSource(ToySource):
+    """Tells of which split each read was."""
+
+    def __init__(self) -> None:
+        super().__init__(counts={"train": 1000, "valid": _COUNT})
+        self.splits: list[str] = []
+
+    def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> Future[Records]:
+        self.splits.append(split)
+        return super().read(split, indices, codec)
+
+    def wait_for(self, split: str) -> bool:
+        """Whether it is asked for within ten seconds."""
+        ends = time.monotonic() + 10
+        while split not in self.splits and time.monotonic() < ends:
+            time.sleep(0.01)
+        return split in self.splits
 
 
 def _network() -> CaptchaNetwork:
@@ -65,3 +93,38 @@ def test_it_sees_the_weights_as_the_last_step_left_them() -> None:
         assert np.array_equal(path, same_weights(ms.Tensor(images)).asnumpy().argmax(2))
         seen.add(path.tobytes())
     assert len(seen) > 1
+
+
+def test_prepared_samples_are_read_once_and_given_up_when_nobody_will_read_them() -> None:
+    source = _RecordingSource()
+    with served(source) as target, connect(target) as client:
+        validator = Validator(_network(), client, "cpu", SINGLE_RANK, _COUNT)
+        plain = validator.run()
+        reads = len(source.splits)
+        source.splits.clear()
+        validator.prepare()
+        assert source.wait_for("valid")
+        validator.prepare()
+        assert validator.run() == plain
+        assert len(source.splits) == reads
+        validator.prepare()
+        validator.close()
+        validator.close()
+
+
+def test_its_samples_come_while_the_step_before_it_is_computed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = ["hidden_size=16", "columns_per_frame=2", "global_batch_size=8", "steps=3", "validate_steps=2"]
+    source, run = _RecordingSource(), TrainStep.run
+    came: list[bool] = []
+
+    def recorded(step: TrainStep, *inputs: Any, **more: Any) -> StepResult:
+        result: StepResult = run(step, *inputs, **more)
+        came.append("valid" in source.splits if not came else source.wait_for("valid"))
+        source.splits.clear()
+        return result
+
+    monkeypatch.setattr(TrainStep, "run", recorded)
+    with served(source) as target, connect(target) as client:
+        trainer = Trainer(load_config({}, None, keys), client, RunDir(tmp_path / "run"), "cpu")
+        assert trainer.train().steps == 3
+    assert came == [False, True, True]
