@@ -18,12 +18,13 @@ from datagen_server.importing.report import REPORT_NAME, ImportReport, report_of
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.survey import SplitSource, list_entries, look_at_pictures
-from datagen_server.importing.write_samples import Stock, open_records
-from datagen_server.shards.manifest import Plan
-from datagen_server.shards.materialize import write_shards
+from datagen_server.importing.write_samples import Stock, open_records, write_stored
+from datagen_server.shards.manifest import Plan, is_shard_name
+from datagen_server.shards.materialize import WriteShards, write_records, write_shards
 from datagen_server.workers.executors import Workers
 from shared.errors import StreamingError, UsageError
 from shared.protocol.codec import Codec
+from shared.system.atomic_file import remove_partial_files
 from shared.system.directory_lock import lock_directory, make_directory
 
 OpenStage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
@@ -60,9 +61,11 @@ def import_pictures(
     make_directory(directory)
     with lock_directory(directory):
         with ExitStack() as stack:
+            stack.callback(remove_partial_files, directory, is_shard_name)  # Of workers, once these have ended.
+            workers = stack.enter_context(open_workers())  # They start while the sources are listed.
             scratch = stack.enter_context(_open_scratch(directory, request))
             sources, alphabet = stack.enter_context(_opened(request, scratch))
-            parts = _Parts(scratch, sources, stack.enter_context(open_workers()), alphabet)
+            parts = _Parts(scratch, sources, workers, alphabet)
             report = _import(request, directory, parts, open_stage, tell)
         scratch.remove()
     return report
@@ -99,9 +102,12 @@ def _import(
     plan = Plan(dataset=decided.dataset, codec=request.codec, shard_size=request.shard_size)
     write_origins(table, directory, decided, [one.source.kind for one in sources])
     report.write(directory)
-    records = partial(open_records, Stock(table, scratch, sources, decided.samples), plan, parts.workers)
+    stock = Stock(table, scratch, sources, decided.samples)
+    write: WriteShards = partial(write_records, directory, plan, partial(open_records, stock, plan, parts.workers))
+    if parts.workers.are_here and stock.is_stored_as_kept(plan.dataset.spec):
+        write = partial(write_stored, directory, plan, stock, parts.workers)
     beside = REPORT_NAME, ORIGINS_NAME
-    write_shards(directory, plan, plan.shards, records, partial(open_stage, "write"), beside=beside)
+    write_shards(directory, plan, plan.shards, write, partial(open_stage, "write"), beside=beside)
     return report
 
 

@@ -93,8 +93,7 @@ class Scratch:
 
     def pixels(self, offset: int, size: int, checksum: int) -> bytes | None:
         """The encoded pixels that a row tells of; None when they are not there as they were."""
-        data = os.pread(self._pixels, size, offset)
-        return data if xxhash.xxh3_64_intdigest(data) == checksum else None
+        return read_pixels(self._pixels, offset, size, checksum)
 
     def learn(self, files: NDArray[np.bytes_], found: Examined) -> None:
         """Keeps what files, given by their digests, hold."""
@@ -118,6 +117,11 @@ class Scratch:
     def detail_of(self, file: bytes) -> str:
         """What a person should know of the problem that a file has."""
         return self._details[file]
+
+    @property
+    def pixels_path(self) -> Path:
+        """The file of pixels, for `read_pixels` in another process."""
+        return self.folder / _PIXELS_NAME
 
     def close(self) -> None:
         """Lets go of the files."""
@@ -155,6 +159,12 @@ class Scratch:
             yield
         except OSError as error:
             raise write_error(self.folder, error) from error
+
+
+def read_pixels(file: int, offset: int, size: int, checksum: int) -> bytes | None:
+    """Encoded pixels in the file of pixels; None when they are not there as they were."""
+    data = os.pread(file, size, offset)
+    return data if xxhash.xxh3_64_intdigest(data) == checksum else None
 
 
 def _write(file: int, data: bytes | memoryview, place: int) -> int:

@@ -18,7 +18,7 @@ from datagen_server.workers.executors import Workers
 from shared.images.decode import Colour, PictureError
 from shared.protocol.codec import Codec
 
-CHUNK_PICTURES, CHUNK_BYTES = 64, 2**22
+CHUNK_PICTURES, CHUNK_BYTES = 128, 2**20  # Pictures: with 64 an import of small ones took 5% more CPU time.
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,28 @@
-"""The second part of an import: samples in their order, as tasks for workers that make records of them."""
+"""The second part of an import: samples in their order, as tasks for workers that make records or shards of them."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from datagen_server.importing.decide import Samples, all_have
 from datagen_server.importing.entry_table import EntryTable
+from datagen_server.importing.fill_shard import ShardTask, fill_shard
 from datagen_server.importing.picture_chunk import MAX_KEPT_BYTES, Piece, PieceChunk, write_chunk
 from datagen_server.importing.picture_rows import DIGEST, digest_at
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
-from datagen_server.shards.manifest import Plan, Shard
+from datagen_server.shards.manifest import Plan, Shard, StoredShard
+from datagen_server.shards.materialize import Found
 from datagen_server.shards.pack_records import RecordTarget, Rendered
 from datagen_server.shards.record import DIGEST_MODULUS
-from datagen_server.shards.shard_writer import chunk_size
+from datagen_server.shards.shard_writer import chunk_size, publish
 from datagen_server.workers.executors import Workers
+from shared.dataset.spec import DatasetSpec
 from shared.errors import StreamingError, UsageError
 from shared.images.decode import PictureError
 
@@ -30,6 +36,10 @@ class Stock:
     sources: Sequence[SplitSource]
     samples: Samples
 
+    def is_stored_as_kept(self, spec: DatasetSpec) -> bool:
+        """Whether every sample has the size of the set, so that its encoded pixels in the scratch are its record's."""
+        return spec.image_bytes <= MAX_KEPT_BYTES and all_have(self.table, self.samples, (spec.width, spec.height))
+
 
 @contextmanager
 def open_records(stock: Stock, plan: Plan, workers: Workers, shards: Sequence[Shard]) -> Iterator[Iterator[Rendered]]:
@@ -37,12 +47,25 @@ def open_records(stock: Stock, plan: Plan, workers: Workers, shards: Sequence[Sh
 
     Where all pictures have the size of the set they are stored as they are: that costs less than asking workers.
     """
-    tasks, spec = _tasks(stock, plan, shards), plan.dataset.spec
-    if all_have(stock.table, stock.samples, (spec.width, spec.height)) and spec.image_bytes <= MAX_KEPT_BYTES:
+    tasks = _tasks(stock, plan, shards)
+    if stock.is_stored_as_kept(plan.dataset.spec):
         yield _transactions(map(write_chunk, tasks), plan, shards)
         return
     with closing(workers.map(write_chunk, tasks)) as parts:
         yield _transactions(parts, plan, shards)
+
+
+def write_stored(
+    directory: Path, plan: Plan, stock: Stock, workers: Workers, todo: Sequence[Shard], advance: Callable[[int], None]
+) -> Found:
+    """Fills shards in workers that see the same files as this process; here they are synced, hashed and named."""
+    finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
+    tasks = (_task(directory, plan, stock, shard) for shard in todo)
+    with ThreadPoolExecutor(workers.num_workers) as finishers, closing(workers.map(fill_shard, tasks)) as filled:
+        for shard, (partial, digest) in zip(todo, filled, strict=True):
+            finishing[shard] = finishers.submit(publish, partial, directory, shard), digest
+            advance(shard.count)
+        return {shard: (future.result(), digest) for shard, (future, digest) in finishing.items()}
 
 
 def _transactions(parts: Iterator[Rendered], plan: Plan, shards: Sequence[Shard]) -> Iterator[Rendered]:
@@ -66,6 +89,13 @@ def _tasks(stock: Stock, plan: Plan, shards: Sequence[Shard]) -> Iterator[PieceC
         for start in range(0, shard.count, size):
             for pieces in _by_bytes(_pieces(stock, shard.split, shard.indices[start : start + size])):
                 yield PieceChunk(target, pieces)
+
+
+def _task(directory: Path, plan: Plan, stock: Stock, shard: Shard) -> ShardTask:
+    entries = stock.samples[shard.split][shard.indices.start : shard.indices.stop]
+    labels = [stock.table.labels[entry] for entry in entries.tolist()]
+    rows = stock.table.pictures[entries]
+    return ShardTask(directory, plan.to_mapping(), shard, stock.scratch.pixels_path, rows, labels, os.getpid())
 
 
 def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:

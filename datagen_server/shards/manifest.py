@@ -34,6 +34,11 @@ PLAN_KEY = b"manifest"
 _FORMAT = 1
 
 
+def is_shard_name(name: str) -> bool:
+    """Whether a file with this name is a shard of some set."""
+    return name.endswith(SHARD_SUFFIX)
+
+
 @dataclass(frozen=True)
 class Shard:
     """A contiguous index range of one split, and the name of its file."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
+from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan, Shard, StoredShard, is_shard_name
 from datagen_server.shards.pack_records import Rendered
 from datagen_server.shards.record import DIGEST_MODULUS
 from datagen_server.shards.record_scan import finished
@@ -32,6 +32,8 @@ OpenProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 "Called with the total; gives the function to call with each amount done."
 OpenRecords = Callable[[Sequence[Shard]], AbstractContextManager[Iterator[Rendered]]]
 "Called with the shards to be written; gives their records in order, those of one transaction at a time."
+WriteShards = Callable[[Sequence[Shard], Callable[[int], None]], Found]
+"Called with the shards to be written, and with what to call with each number of samples that were."
 
 
 @dataclass(frozen=True)
@@ -85,19 +87,20 @@ def materialize(
     """
     make_directory(directory)
     with lock_directory(directory):
-        return write_shards(directory, plan, part, partial(_rendering, plan, open_workers, font_files), open_progress)
+        write = partial(write_records, directory, plan, partial(_rendering, plan, open_workers, font_files))
+        return write_shards(directory, plan, part, write, open_progress)
 
 
 def write_shards(
     directory: Path,
     plan: Plan,
     part: Sequence[Shard],
-    open_records: OpenRecords,
+    write: WriteShards,
     open_progress: OpenProgress = quiet,
     *,
     beside: Collection[str] = (),
 ) -> Materialized:
-    """What `materialize` does, with records from anywhere, in a directory that the caller has locked.
+    """What `materialize` does, with shards from anywhere, in a directory that the caller has locked.
 
     beside: names of other files that may lie there.
     """
@@ -107,8 +110,8 @@ def write_shards(
     num_kept, todo = len(found), [shard for shard in part if shard not in found]
     num_samples = sum(shard.count for shard in todo)
     if todo:
-        with open_records(todo) as records, open_progress(num_samples) as advance:
-            found |= _write(directory, plan, todo, records, advance)
+        with open_progress(num_samples) as advance:
+            found |= write(todo, advance)
     digest = write_manifest(directory, plan, found) if len(found) == len(plan.shards) else ""
     return Materialized(digest, len(todo), num_kept, len(plan.shards) - len(found), num_samples)
 
@@ -121,7 +124,7 @@ def survey(directory: Path, plan: Plan, beside: Collection[str] = ()) -> Found:
     names = sorted(os.listdir(directory))
     ours = {shard.file for shard in plan.shards}
     for name in names:
-        if name.endswith(SHARD_SUFFIX):
+        if is_shard_name(name):
             _check_same_plan(directory, name, plan)
     strange = [name for name in names if not name.startswith(".") and name not in (*ours, *beside, "lost+found")]
     if strange and not ours & set(names):
@@ -176,12 +179,13 @@ def _rendering(
         yield rendered
 
 
-def _write(
-    directory: Path, plan: Plan, todo: Sequence[Shard], records: Iterator[Rendered], advance: Callable[[int], None]
+def write_records(
+    directory: Path, plan: Plan, open_records: OpenRecords, todo: Sequence[Shard], advance: Callable[[int], None]
 ) -> Found:
+    """Fills one shard after the other in this process."""
     finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
     last: Future[StoredShard] | None = None
-    with ThreadPoolExecutor(1) as finisher:
+    with open_records(todo) as records, ThreadPoolExecutor(1) as finisher:
         for shard in todo:
             writer = ShardWriter(directory, plan, shard)
             try:

@@ -68,15 +68,15 @@ class ShardWriter:
     def finish(self, digest: int) -> StoredShard:
         """Puts the shard, whole and lasting, under its name; digest: the sum of its samples' digests."""
         try:
-            self._put([(PLAN_KEY, seal(self._plan, self._shard, digest))])
-            self._env.sync(True)
-            self._env.close()
-            commit(self._partial, self._path)
-        except (lmdb.Error, OSError) as error:
-            raise write_error(self._path, error) from error
+            return publish(self.close(digest), self._path.parent, self._shard)
         finally:
             self.abandon()
-        return StoredShard(self._shard, self._path.stat().st_size, digest_cache.compute(self._path, intact=True))
+
+    def close(self, digest: int) -> Path:
+        """Completes the partial file, for `publish`, and returns its path; digest: the sum of its samples' digests."""
+        self._put([(PLAN_KEY, seal(self._plan, self._shard, digest))])
+        self._env.close()
+        return self._partial
 
     def abandon(self) -> None:
         """Removes what was written, unless it is finished."""
@@ -89,6 +89,16 @@ class ShardWriter:
                 transaction.cursor().putmulti(items, append=True)
         except lmdb.Error as error:
             raise write_error(self._path, error) from error
+
+
+def publish(partial: Path, directory: Path, shard: Shard) -> StoredShard:
+    """Gives a complete partial file its name, once it is on the disk; raises `StreamingError`."""
+    path = directory / shard.file
+    try:
+        commit(partial, path)
+    except OSError as error:
+        raise write_error(path, error) from error
+    return StoredShard(shard, path.stat().st_size, digest_cache.compute(path, intact=True))
 
 
 def seal(plan: Plan, shard: Shard, digest: int) -> bytes:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from datagen_server.shards.manifest import MANIFEST_NAME, SHARD_SUFFIX, Manifest, Plan, Shard, StoredShard
+from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan, Shard, StoredShard, is_shard_name
 from datagen_server.shards.materialize import Found, OpenProgress, quiet, write_manifest
 from datagen_server.shards.record_scan import ScanResult, scan
 from datagen_server.shards.repair import RecordMaker, RecordRenderer, Repair
@@ -156,7 +156,7 @@ def _manifest(directory: Path, repair: bool) -> Manifest | None:
 
 def _plan_of_parts(directory: Path) -> Plan:
     """The plan that all shards in `directory` state, once all of them are there."""
-    names = sorted(path.name for path in directory.iterdir() if path.name.endswith(SHARD_SUFFIX))
+    names = sorted(path.name for path in directory.iterdir() if is_shard_name(path.name))
     descriptions = {name: read_description(directory / name) for name in names}
     plans = {name: Plan.from_mapping(description) for name, description in descriptions.items() if description}
     if not plans:

@@ -34,6 +34,8 @@ class Workers:
     "What the executor raises when it has lost its workers."
     is_alive: Callable[[], bool] = lambda: True
     "Called every second of waiting: an executor that has lost all its workers may raise nothing at all."
+    are_here: bool = True
+    "Whether they see the files that this process sees."
 
     def map(self, function: Callable[[_In], _Out], items: Iterable[_In]) -> Generator[_Out, None, None]:
         """The results of `function` in the order of `items`, with three tasks for each worker submitted at a time.
@@ -97,7 +99,7 @@ def dask_workers(scheduler: str, timeout_s: float = 10) -> Iterator[Workers]:
             raise UsageError(f"{problem}; install this package, in the same version, where workers run")
         # When a future is lost with the scheduler, its executor fails with TypeError while it unpacks the result.
         lost_errors = distributed.KilledWorker, TypeError, *Workers.lost_errors
-        yield Workers(client.get_executor(), num_workers, lost_errors, _Liveness(client).is_alive)
+        yield Workers(client.get_executor(), num_workers, lost_errors, _Liveness(client).is_alive, are_here=False)
 
 
 class _Liveness:

@@ -1,44 +1,27 @@
 """Decoding pictures with Pillow and nothing else: for `bench_import`. A module of its own for workers."""
 
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from PIL import Image
 
-from datagen_server.rendering.renderer import CaptchaRenderer
 from datagen_server.workers.pool import WorkerPool
-from shared.dataset.spec import DatasetSpec
 
-FORMATS = ("png", "jpg")
-
-
-def draw_pictures(folder: Path, indices: range) -> None:
-    """Captchas as LABEL_NUMBER.png and .jpg in turns."""
-    renderer = CaptchaRenderer(DatasetSpec())
-    for index in indices:
-        image, text = renderer.render("train", index)
-        Image.fromarray(image).save(folder / f"{text}_{index}.{FORMATS[index % 2]}")
+_FILES_A_TASK = 500
 
 
-def decode_files(paths: Sequence[str]) -> float:
-    """Reads and decodes each file and throws its pixels away; returns CPU seconds."""
-    started = time.process_time()
+def decode_files(paths: Sequence[str]) -> None:
+    """Reads and decodes each file and throws its pixels away."""
     for path in paths:
         with Image.open(path) as picture:
             picture.convert("RGB")
-    return time.process_time() - started
 
 
-def decode_together(paths: Sequence[str], num_workers: int) -> tuple[float, float]:
-    """Wall and CPU seconds of that many processes, each with its share of the files; without their start."""
-    pool = WorkerPool(num_workers)
+def decode_together(paths: Sequence[str], num_workers: int) -> None:
+    """The same in that many new processes."""
+    pool = WorkerPool(num_workers, ahead=2)
     try:
-        for future in [pool.submit(decode_files, paths[:10]) for _ in range(num_workers)]:
+        starts = range(0, len(paths), _FILES_A_TASK)
+        for future in [pool.submit(decode_files, paths[start : start + _FILES_A_TASK]) for start in starts]:
             future.result()
-        started = time.perf_counter()
-        shares = [pool.submit(decode_files, paths[number::num_workers]) for number in range(num_workers)]
-        cpu_s = sum(share.result() for share in shares)
-        return time.perf_counter() - started, cpu_s
     finally:
         pool.shutdown()

@@ -21,6 +21,8 @@ from tests.outcomes import OpenOutcome
 from tests.shared.images.files import picture_file
 
 OPTIONS = "--shard-size", "200", "--workers", "2", "--size", "80x32"
+SIZES = {"fitted": ((160, 64), (100, 40), (600, 200)), "as they are": ((80, 32),)}
+"Pictures that workers make records of, and pictures whose shards they fill."
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,11 @@ class Undisturbed:
     duration_s: float
 
 
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+@pytest.fixture(scope="module", params=SIZES)
+def undisturbed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     folder = tmp_path_factory.mktemp("undisturbed")
-    sizes = ((160, 64), (100, 40), (600, 200))
-    files = {f"{n % 91}_{n}.png": picture_file(*sizes[n % 3], seed=n) for n in range(2000)}
+    sizes = SIZES[request.param]
+    files = {f"{n % 91}_{n}.png": picture_file(*sizes[n % len(sizes)], seed=n) for n in range(2000)}
     data = write(folder / "data", {**files, "bad_1.png": b"text"})
     started = time.monotonic()
     assert start(data, folder / "out").wait() == 0
@@ -79,6 +81,7 @@ def kill_and_rerun(moments: int, undisturbed: Undisturbed, root: Path, seed: int
         assert start(undisturbed.data, out).wait() == 0
         assert files_of(out) == undisturbed.files
         assert not (out / ".import").exists()
+        assert not list(out.glob(".*.partial"))
     return figures
 
 

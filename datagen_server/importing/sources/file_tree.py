@@ -11,8 +11,8 @@ from datagen_server.importing.reasons import Reason
 from shared.images.decode import MAX_FILE_BYTES, PictureError, PictureProblem, one_line, too_many_bytes
 from shared.system.open_files import check_handles
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif")
-_OTHER_PICTURE_SUFFIXES = (".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm", ".jp2", ".svg")
+_DECODED_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif")
+_PICTURE_SUFFIXES = (*_DECODED_SUFFIXES, ".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm", ".jp2", ".svg")
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def unreadable(error: Exception) -> PictureError:
 
 def is_picture_name(name: str) -> bool:
     """Whether a file is called like a picture, of a format that can be decoded or of another."""
-    return name.lower().endswith((*PICTURE_SUFFIXES, *_OTHER_PICTURE_SUFFIXES))
+    return name.lower().endswith(_PICTURE_SUFFIXES)
 
 
 def is_inside(name: str) -> bool:

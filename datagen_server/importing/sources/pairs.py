@@ -63,6 +63,8 @@ class LabelledPairs:
 
 def are_pairs(tree: FileTree) -> bool:
     """Whether at least half of the pictures in `tree` have a text file with their key."""
+    if all(map(is_picture_name, tree.files)):
+        return False
     pictures, labels = _by_key(tree)
     return bool(pictures) and sum(key in labels for key in pictures.values()) >= len(pictures) / 2
 
