@@ -90,16 +90,17 @@ def test_a_launcher_that_ends_takes_all_with_it(
 
 
 def test_a_service_that_comes_back_costs_only_time(tmp_path: Path) -> None:
+    tries = 10
     with ServiceProcess() as service:
         whole = Job(tmp_path / "whole", "--json", "--datagen", service.target, *TOY, *STEPS).summary()
-        for number, (moment, chance) in enumerate(_moments("service killed and restarted")):
+        for number, (moment, chance) in enumerate(_moments("service killed and restarted", tries)):
             job = Job(tmp_path / str(number), "--json", "--datagen", service.target, *TOY, *STEPS)
             wait_for_moment(job, moment, chance)
             service.end()
             service.start()
             assert job.summary()["weights_digest"] == whole["weights_digest"], moment
             assert Receipts(job.run_dir).prove().holds
-    _report("service killed and restarted", TRIES, "training went on to the same weights, 0 missing, 0 duplicated")
+    _report("service killed and restarted", tries, "training went on to the same weights, 0 missing, 0 duplicated")
 
 
 def test_a_service_that_stays_away_ends_the_run_with_its_name(tmp_path: Path) -> None:
