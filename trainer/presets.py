@@ -31,7 +31,9 @@ _CRNN: Mapping[str, Any] = {
     "hidden_size": 128,
     "second_layer": "parallel",
     "initial_weights": "small",
-    "learning_rate": 0.003,
+    "learning_rate": 0.005,
+    "warmup_steps": 150,
+    "square_momentum": 0.99,
     "clip_norm": 20.0,
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "crnn": _CRNN, "zoo": _ZOO}

@@ -35,6 +35,7 @@ from tests.benchmarks.turns import Child, module
 _TRAIN, _TEST = 300, 500
 _FOLDER = Path(__file__).parent
 _LIGHT = "-o", "augment=light"
+_GENTLE = "-o", "learning_rate=0.002", "-o", "warmup_steps=100"
 Rows = dict[str, dict[str, float]]
 "By the name of the run: `steps`, `exact_match` and `cpu_s`."
 
@@ -56,7 +57,7 @@ RUNS = (
     Run("scratch", 400),
     Run("scratch, augmented", 800, _LIGHT),
     Run("look-alikes", 900, rendered=True),
-    Run("fine-tuned, augmented", 250, (*_LIGHT, "-o", "learning_rate=0.002"), continues="look-alikes"),
+    Run("fine-tuned, augmented", 250, (*_LIGHT, *_GENTLE), continues="look-alikes"),
 )
 
 

@@ -22,7 +22,7 @@ SLICE = RankSlice(count=2 * NUM, global_batch_size=NUM)
 
 
 def _config(preset: str, *overrides: str) -> TrainerConfig:
-    columns = {"fast": "columns_per_frame=2", "zoo": "columns_per_frame=1"}[preset]
+    columns = "columns_per_frame=1" if preset == "zoo" else "columns_per_frame=2"
     return load_config(PRESETS[preset], None, ["hidden_size=8", columns, *overrides])
 
 
@@ -93,3 +93,8 @@ def test_the_published_rate_grows_with_the_ranks() -> None:
 
 def test_adam_takes_the_momentum_as_its_first_decay() -> None:
     assert float(_step(_config("fast", "momentum=0.8")).optimizer.beta1.asnumpy()) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize(("preset", "decay"), [("fast", 0.999), ("crnn", 0.99)])
+def test_adam_forgets_squares_as_the_preset_says(preset: str, decay: float) -> None:
+    assert float(_step(_config(preset)).optimizer.beta2.asnumpy()) == pytest.approx(decay)
