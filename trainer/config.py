@@ -62,7 +62,7 @@ class TrainerConfig(BaseModel):
     """Steps during which the learning rate rises from zero."""
     optimizer: Literal["adam", "sgd"] = "adam"
     """How gradients become updates."""
-    square_momentum: float = Field(0.999, gt=0, lt=1)
+    beta2: float = Field(0.999, gt=0, lt=1)
     """For Adam, the decay of its mean squared gradient (beta 2)."""
     decay_epochs: int | None = Field(None, ge=1)
     """The learning rate is multiplied by 0.1 at the start of epochs n, 2n, 3n, ..., counted from 1; null: it falls to

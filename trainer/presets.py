@@ -33,7 +33,7 @@ _CRNN: Mapping[str, Any] = {
     "initial_weights": "small",
     "learning_rate": 0.005,
     "warmup_steps": 150,
-    "square_momentum": 0.99,
+    "beta2": 0.99,
     "clip_norm": 20.0,
 }
 PRESETS: Mapping[str, Mapping[str, Any]] = {"fast": {}, "crnn": _CRNN, "zoo": _ZOO}

@@ -31,7 +31,7 @@ STEPS = {
     "letters": (2_000, 3_200),
     "cased": (2_600, 4_000),
     "colours": (1_300, 1_600),
-    "svg": (1_600, 3_000),
+    "svg": (1_600, 3_400),
     "hollow": (1_500, 1_200),
 }
 "Steps of the peer, of 64 pictures each, and of ours, of as many as the preset says."

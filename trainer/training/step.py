@@ -121,7 +121,7 @@ def _optimizer(
 ) -> nn.Adam | nn.SGD:
     if config.optimizer == "sgd":
         return nn.SGD(weights, rate, momentum=config.momentum)
-    return nn.Adam(weights, rate, beta1=config.momentum, beta2=config.square_momentum)
+    return nn.Adam(weights, rate, beta1=config.momentum, beta2=config.beta2)
 
 
 def build_step(
