@@ -64,6 +64,8 @@ FIGURES = (
     _start("health, s", "datagen_server health", 0.15),
     Figure(name="evaluator, images/s, rendering included", benchmark="start", path=("evaluator_images_per_s",),
            target=2000),
+    Figure(name="bound: rendering and predicting alone on all cores, images/s", benchmark="bounds",
+           path=("evaluator_images_per_s",)),
     Figure(name="step of fast, times its matrix products", benchmark="step", path=("ratio",), target=1, at_most=True),
     Figure(name="step of crnn, times PyTorch's", benchmark="crnn_steps", path=("ratio",), target=1, at_most=True),
     Figure(name="bound: matrix products and gathers of crnn alone, times PyTorch's step", benchmark="crnn_steps",
