@@ -20,14 +20,14 @@ from trainer.audit.exactly_once import Receipts
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
-TRIES = 20
+TRIES = 10
 RANKS = "--ranks", "2"
 SMALL = ["-o", "hidden_size=16", "-o", "global_batch_size=8", "-o", "log_steps=1", "-o", "save_checkpoint_steps=2"]
 TOY = [*RANKS, *SMALL, *["-o", "columns_per_frame=2", "-o", "captcha_width=24", "-o", "captcha_height=16"]]
 ENDLESS = "--steps", "1000000"
 STEPS = "--steps", "400"
-PATIENCE_S = 60.0
-"Of a reader whose service stays away; see `shared.client.retry.RetryPolicy`."
+PATIENCE_S = 20.0
+"Of a reader whose service stays away."
 
 
 @pytest.fixture(scope="module")
@@ -90,24 +90,24 @@ def test_a_launcher_that_ends_takes_all_with_it(
 
 
 def test_a_service_that_comes_back_costs_only_time(tmp_path: Path) -> None:
-    tries = 10
     with ServiceProcess() as service:
         whole = Job(tmp_path / "whole", "--json", "--datagen", service.target, *TOY, *STEPS).summary()
-        for number, (moment, chance) in enumerate(_moments("service killed and restarted", tries)):
+        for number, (moment, chance) in enumerate(_moments("service killed and restarted")):
             job = Job(tmp_path / str(number), "--json", "--datagen", service.target, *TOY, *STEPS)
             wait_for_moment(job, moment, chance)
             service.end()
             service.start()
             assert job.summary()["weights_digest"] == whole["weights_digest"], moment
             assert Receipts(job.run_dir).prove().holds
-    _report("service killed and restarted", tries, "training went on to the same weights, 0 missing, 0 duplicated")
+    _report("service killed and restarted", TRIES, "training went on to the same weights, 0 missing, 0 duplicated")
 
 
 def test_a_service_that_stays_away_ends_the_run_with_its_name(tmp_path: Path) -> None:
     longest_s, tries = 0.0, len(MOMENTS)
     for number, (moment, chance) in enumerate(_moments("service killed for good", tries)):
         with ServiceProcess() as service:
-            job = Job(tmp_path / str(number), "--datagen", service.target, *TOY, *ENDLESS)
+            patience = "--patience", f"{PATIENCE_S:.0f}"
+            job = Job(tmp_path / str(number), "--datagen", service.target, *patience, *TOY, *ENDLESS)
             wait_for_moment(job, moment, chance)
             service.end()
         longest_s = max(longest_s, job.seconds_until_gone(PATIENCE_S + GONE_WITHIN_S))
@@ -124,12 +124,11 @@ def _resumed(job: Job, service: str) -> dict[str, Any]:
 
 
 def test_a_job_killed_whole_and_resumed_ends_with_the_same_weights(service: str, tmp_path: Path) -> None:
-    tries = 10
     whole = Job(tmp_path / "whole", "--json", "--datagen", service, *TOY, *STEPS).summary()
-    for number, (moment, chance) in enumerate(_moments("job killed whole", tries)):
+    for number, (moment, chance) in enumerate(_moments("job killed whole")):
         job = Job(tmp_path / str(number), "--datagen", service, *TOY, *STEPS)
         wait_for_moment(job, moment, chance)
         job.kill()
         assert _resumed(job, service)["weights_digest"] == whole["weights_digest"], moment
         assert Receipts(job.run_dir).prove().holds
-    _report("job killed whole", tries, "resumed: bit-identical weights each time, 0 missing, 0 duplicated")
+    _report("job killed whole", TRIES, "resumed: bit-identical weights each time, 0 missing, 0 duplicated")
