@@ -1,6 +1,6 @@
 """Pages as people meet them: Debian's Chromium, headless, at four views, watched for whatever a page must not do.
 
-A test takes the fixture `chromium` and opens a page with `visited(chromium, url, view)`. What surprises: the checks run
+A test takes the fixture `chromium` and opens a page with `visited(chromium, url, view)`. Note: the checks run
 when the block ends, so they also cover what the test clicked on.
 """
 

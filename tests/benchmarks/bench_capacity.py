@@ -4,7 +4,8 @@
 
 Measured: processor time of the service (its rendering processes included) and bytes for each image, and memory for each
 stream whose reader has stopped, which is the dearest kind. Carried forward: ranks that each take 427 images/s, the
-published example's speed on a V100. What surprises: cores are counted as fully used; give a third more in earnest.
+published example's speed on a V100. Note: cores are counted as fully used; give
+a third more in earnest.
 """
 
 import argparse
@@ -122,7 +123,7 @@ def _measure_all(num_images: int, num_streams: int) -> Iterator[Measured]:
 
 def _measured(source: str, command: Sequence[str], codec: Codec, num_images: int, num_streams: int) -> Measured:
     with ServiceProcess(*command) as service:
-        _read(service.target, codec, num_images // 8)
+        _read(service.target, codec, num_images // 2)  # A process draws its first 2,000 pictures without Numba.
         before_s = _cpu_s(service.process.pid)
         num_bytes, num_read = _read(service.target, codec, num_images)
         used_s, process_mb = _cpu_s(service.process.pid) - before_s, _resident_mb(service.process.pid)

@@ -3,7 +3,7 @@
     with Proxy(service.target) as proxy: ...   proxy.target is what readers are given
     proxy.fault = Latency(0.1)                 from the next bytes on; None heals
 
-A fault sees each piece of bytes on its way, `toward_reader` or not, and passes it on as it likes. What surprises: a
+A fault sees each piece of bytes on its way, `toward_reader` or not, and passes it on as it likes. Note: a
 connection that was cut, reset or swallowed stays broken when the proxy is healed; new ones are as good as new.
 """
 

@@ -1,6 +1,6 @@
 """`python -m tests.fuzz.one TARGET [libFuzzer's options]`: one fuzzer; see `__main__` for many.
 
-What surprises: the decoders are imported late, for only what is imported under atheris tells it where it has been.
+Note: the decoders are imported late, for only what is imported under atheris tells it where it has been.
 """
 
 import sys

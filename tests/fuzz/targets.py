@@ -1,6 +1,6 @@
 """Everything that reads bytes from outside, each as a function of those bytes, with real artefacts to start from.
 
-Only errors of `shared.errors` may come out. What surprises: where a checksum guards a decoder, a target also puts the
+Only errors of `shared.errors` may come out. Note: where a checksum guards a decoder, a target also puts the
 right one on the bytes, for an input that is only refused by its checksum says nothing about what is behind it.
 """
 
