@@ -56,7 +56,7 @@ class Run:
 RUNS = (
     Run("scratch", 400),
     Run("scratch, augmented", 800, _LIGHT),
-    Run("look-alikes", 1800, rendered=True),
+    Run("look-alikes", 900, rendered=True),
     Run("fine-tuned, augmented", 250, (*_LIGHT, *_GENTLE), continues="look-alikes"),
 )
 
