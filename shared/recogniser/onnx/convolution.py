@@ -38,12 +38,18 @@ def _resized(graph: GraphBuilder, images: str, spec: NetworkSpec) -> str:
     columns = graph.add("Transpose", graph.reshape(rows, 0, HEIGHT, spec.width, 3), perm=[0, 2, 1, 3])
     columns = graph.reshape(columns, 0, spec.width, HEIGHT * 3)
     columns = graph.add("MatMul", graph.constant(area_weights(spec.width, width)), columns)
-    values, axis = graph.reshape(columns, 0, width * HEIGHT * 3), graph.constant([1], np.int64)
-    values = graph.add("Sub", values, graph.add("ReduceMean", values, axis))
-    variance = graph.add("ReduceMean", graph.add("Mul", values, values), axis)
+    values = graph.add("Sub", columns, _mean(graph, columns))
+    variance = _mean(graph, graph.add("Mul", values, values))
     deviation = graph.add("Sqrt", graph.add("Add", variance, graph.constant(1.0)))
     values = graph.reshape(graph.add("Div", values, deviation), 0, width, HEIGHT, 3)
     return graph.add("Transpose", values, perm=[0, 3, 1, 2])
+
+
+def _mean(graph: GraphBuilder, columns: str) -> str:
+    """[n, 1, 1] of [n, width, HEIGHT * 3], by columns first, as `features` does it and for the same reason."""
+    for axis in (2, 1):
+        columns = graph.add("ReduceMean", columns, graph.constant([axis], np.int64))
+    return columns
 
 
 def _standardised(weight: NDArray[np.float32], scale: NDArray[np.float32]) -> NDArray[np.float32]:
