@@ -8,7 +8,6 @@ import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +67,13 @@ def _lines(table: EntryTable, decided: Decided, kinds: Sequence[str]) -> Iterato
         "resizing": _resizing(decided.dataset.spec),
     }
     yield json.dumps(head) + "\n"
+    to_json = json.JSONEncoder(ensure_ascii=False).encode
     for split, entries in decided.samples.items():
         files, contents = (column[entries].tobytes().hex() for column in (table.files, table.pictures["content"]))
         for number, entry in enumerate(entries.tolist()):
             digest = slice(32 * number, 32 * number + 32)
-            # As JSON, in a third of the encoder's time for a whole list.
-            label, name = quoted(table.labels[entry]), quoted(table.names[entry])
-            yield f'["{split}", {number}, {label}, {name}, "{files[digest]}", "{contents[digest]}"]\n'
+            line = [split, number, table.labels[entry], table.names[entry], files[digest], contents[digest]]
+            yield to_json(line) + "\n"
 
 
 class Originals:

@@ -125,8 +125,7 @@ def check_not_numbered(tree: FileTree) -> None:
 
 
 def _stem(name: str) -> str:
-    """Of the name of a picture, which has a suffix and does not begin with a dot."""
-    return name[name.rfind("/") + 1 : name.rfind(".")]
+    return splitext(name.rpartition("/")[2])[0]
 
 
 def ignored(tree: FileTree, used: Sequence[str]) -> list[str]:

@@ -11,8 +11,9 @@ from datagen_server.importing.reasons import Reason
 from shared.images.decode import MAX_FILE_BYTES, PictureError, PictureProblem, one_line, too_many_bytes
 from shared.system.open_files import check_handles
 
-_DECODED_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif")
-_PICTURE_SUFFIXES = (*_DECODED_SUFFIXES, ".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm", ".jp2", ".svg")
+_DECODED_SUFFIXES = ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif"
+_OTHER_SUFFIXES = ".tif", ".tiff", ".heic", ".avif", ".ppm", ".pgm", ".jp2", ".svg"
+_PICTURE_SUFFIXES = (*_DECODED_SUFFIXES, *_OTHER_SUFFIXES)
 
 
 @dataclass(frozen=True)
