@@ -16,11 +16,10 @@ import xxhash
 from datagen_server.importing import KINDS
 from datagen_server.importing.decide import Decided, resizing_of
 from datagen_server.importing.entry_table import EntryTable
-from datagen_server.importing.picture_chunk import Piece, PieceChunk, fit_of, write_chunk
+from datagen_server.importing.picture_chunk import Piece, PieceChunk, digest_of_file, fit_of, write_chunk
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.sources.file_tree import printable
 from datagen_server.importing.sources.picture_source import PictureSource
-from datagen_server.importing.survey import digest_of_file
 from datagen_server.shards.manifest import Plan, Shard
 from datagen_server.shards.pack_records import RecordTarget, Rendered
 from shared.dataset.spec import DatasetSpec

@@ -1,6 +1,7 @@
 """What workers do with pictures: chunks of files go out, their pixels and digests come back.
 
-As in rendering, workers see no file system: the one process that reads the sources sends them the files.
+A file is its bytes, read by the one process that lists the sources; or, where that is a plain file on the worker's own
+machine, a path that the worker reads, which spares sending the bytes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,12 +13,13 @@ import xxhash
 from numpy.typing import NDArray
 
 from datagen_server.importing.picture_rows import DIGEST, PICTURE, PROBLEMS, Rows
+from datagen_server.importing.sources.file_tree import read_file
 from datagen_server.shards.pack_records import EncodedSample, RecordTarget, Rendered, pack_records
 from datagen_server.shards.record import content_of
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
-from shared.images.decode import Colour, PictureError, decode_picture, decode_quietly, quiet_pillow
+from shared.images.decode import Colour, PictureError, PictureProblem, decode_picture, decode_quietly, quiet_pillow
 from shared.images.fit import fit_picture
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import decode, encode
@@ -25,6 +27,8 @@ from shared.protocol.image_codec import decode, encode
 MAX_KEPT_BYTES = 2**18
 """Raw pixels that are kept until the set's size is known. Larger pictures are read and decoded a second time: keeping
 them would take more room than they take as files."""
+CHUNK_BYTES = 2**20
+"How many bytes of files, about, make a task."
 _NO_CONTENT = bytes(DIGEST.itemsize)
 
 
@@ -33,35 +37,57 @@ class Examined:
     """What is in the files of a chunk. Arrays, because they travel between processes without being pickled."""
 
     rows: Rows
-    "One for each file, in their order. The digests of the files are not filled in, and offsets begin at 0."
+    "One for each file that could be read, in their order. Offsets begin at 0."
     payloads: NDArray[np.uint8]
     "The encoded pixels of all pictures that are not large, joined."
     details: Mapping[int, str]
     "What a person should know of a problem, by row."
+    unreadable: Mapping[int, tuple[PictureProblem, str]]
+    "Why a file could not be read, by its place in the chunk."
+
+    @property
+    def num_files(self) -> int:
+        """How many files of the chunk this tells of."""
+        return len(self.rows) + len(self.unreadable)
 
 
-def examine_chunk(files: Sequence[bytes], ground: Colour, codec: Codec) -> Examined:
-    """Decodes each file."""
-    found = [(b"", b"", 0, 0, 0)] * len(files)
+def digest_of_file(data: bytes) -> bytes:
+    """16 bytes by which a file is known again."""
+    return xxhash.xxh3_128_digest(data)
+
+
+def examine_chunk(files: Sequence[bytes | str], ground: Colour, codec: Codec) -> Examined:
+    """Decodes files, given by their bytes or their paths, from the first on, until it had `CHUNK_BYTES`."""
+    found: list[tuple[bytes, bytes, bytes, int, int, int]] = []
     details: dict[int, str] = {}
+    unreadable: dict[int, tuple[PictureProblem, str]] = {}
+    num_bytes = 0
     with quiet_pillow():
-        for number, file in enumerate(files):
+        for place, file in enumerate(files):
+            if num_bytes >= CHUNK_BYTES:
+                break
             try:
-                image = decode_quietly(file, ground)
+                data = file if isinstance(file, bytes) else read_file(file)
             except PictureError as error:
-                details[number] = str(error)
-                found[number] = b"", _NO_CONTENT, 0, 0, PROBLEMS.index(error.problem)
+                unreadable[place] = error.problem, str(error)
+                continue
+            num_bytes += len(data)
+            try:
+                image = decode_quietly(data, ground)
+            except PictureError as error:
+                details[len(found)] = str(error)
+                found.append((b"", digest_of_file(data), _NO_CONTENT, 0, 0, PROBLEMS.index(error.problem)))
                 continue
             payload = encode(image, codec) if image.nbytes <= MAX_KEPT_BYTES else b""
-            found[number] = payload, content_of(image), image.shape[1], image.shape[0], 0
-    payloads, contents, widths, heights, problems = zip(*found, strict=True) if found else ((),) * 5
-    rows = np.zeros(len(files), PICTURE)
-    rows["content"] = np.frombuffer(b"".join(contents), DIGEST)
+            found.append((payload, digest_of_file(data), content_of(image), image.shape[1], image.shape[0], 0))
+    payloads, digests, contents, widths, heights, problems = zip(*found, strict=True) if found else ((),) * 6
+    rows = np.zeros(len(found), PICTURE)
+    rows["file"], rows["content"] = (np.frombuffer(b"".join(column), DIGEST) for column in (digests, contents))
     rows["width"], rows["height"], rows["problem"] = widths, heights, problems
     rows["size"] = sizes = np.array([len(payload) for payload in payloads])
     rows["offset"] = np.cumsum(sizes) - sizes
     rows["checksum"] = [xxhash.xxh3_64_intdigest(payload) for payload in payloads]
-    return Examined(rows, np.frombuffer(b"".join(payloads), np.uint8), details)
+    return Examined(rows, np.frombuffer(b"".join(payloads), np.uint8), details, unreadable)
 
 
 class Piece(NamedTuple):

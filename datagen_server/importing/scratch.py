@@ -82,10 +82,17 @@ class Scratch:
             self._end = os.fstat(self._pixels).st_size
             self._place = self._recall(made_for)
             if not self._place:
+                # Not when it is empty: a file that was cut to nothing ext4 writes to the disk when it is closed.
+                if self._end:
+                    os.ftruncate(self._pixels, 0)
                 self._end = 0
-                os.ftruncate(self._pixels, 0)
                 self._place = _write(self._pictures, made_for, 0)
             os.ftruncate(self._pictures, self._place)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing is kept of an earlier run."""
+        return not self._known
 
     def knows(self, file: bytes) -> bool:
         """Whether a file with that digest was looked at in an earlier run, and its pixels are there as they were."""
@@ -95,10 +102,9 @@ class Scratch:
         """The encoded pixels that a row tells of; None when they are not there as they were."""
         return read_pixels(self._pixels, offset, size, checksum)
 
-    def learn(self, files: NDArray[np.bytes_], found: Examined) -> None:
-        """Keeps what files, given by their digests, hold."""
+    def learn(self, found: Examined) -> None:
+        """Keeps what is in files."""
         rows = found.rows.copy()
-        rows["file"] = files
         rows["offset"] += np.uint64(self._end)
         block = _Block(rows, found.details)
         with self._telling():

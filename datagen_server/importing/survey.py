@@ -1,16 +1,15 @@
 """The first part of an import: all entries are listed, then every picture is looked at, on all cores."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import xxhash
 
 from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.labels import LabelError, LabelRules
-from datagen_server.importing.picture_chunk import examine_chunk
-from datagen_server.importing.picture_rows import DIGEST, PICTURE, PROBLEMS, digest_at
+from datagen_server.importing.picture_chunk import CHUNK_BYTES, Examined, digest_of_file, examine_chunk
+from datagen_server.importing.picture_rows import PICTURE, PROBLEMS, digest_at
 from datagen_server.importing.reasons import Reason
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.picture_source import PictureEntry, PictureSource
@@ -18,7 +17,9 @@ from datagen_server.workers.executors import Workers
 from shared.images.decode import Colour, PictureError
 from shared.protocol.codec import Codec
 
-CHUNK_PICTURES, CHUNK_BYTES = 128, 2**20  # Pictures: with 64 an import of small ones took 5% more CPU time.
+CHUNK_PICTURES = 128  # With 64 an import of small pictures took 5% more CPU time.
+_Files = Iterable[tuple[int, bytes | str]]
+"Entries, each with the bytes of its file or its path."
 
 
 @dataclass(frozen=True)
@@ -47,22 +48,25 @@ def look_at_pictures(
     advance: Callable[[int], None],
 ) -> None:
     """Reads every file that has been listed, learns what is in those that are new, and fills `table.pictures`."""
-    sent: list[list[bytes]] = []
-    files = _files(table, scratch, sources, advance)
-    for found in workers.map(partial(examine_chunk, ground=ground, codec=codec), _chunks(files, sent)):
-        scratch.learn(np.frombuffer(b"".join(sent.pop(0)), DIGEST), found)
-        advance(len(found.rows))
+    examine = partial(examine_chunk, ground=ground, codec=codec)
+    # To know a file again takes its bytes, and what is known is kept here.
+    files: _Files = _files(table, scratch, sources, advance, are_sent=not (workers.are_here and scratch.is_new))
+    while files:
+        sent: list[list[tuple[int, bytes | str]]] = []
+        again: list[tuple[int, bytes | str]] = []  # A worker leaves the last of a chunk when its files are large.
+        for found in workers.map(examine, _chunks(files, sent)):
+            chunk = sent.pop(0)
+            _note(table, [entry for entry, _ in chunk[: found.num_files]], found)
+            again += chunk[found.num_files :]
+            scratch.learn(found)
+            advance(found.num_files)
+        files = again
     left = np.fromiter(table.left(), np.int64)
     rows = scratch.pictures_of(table.files[left])
     table.pictures = np.zeros(len(table), PICTURE)
     table.pictures[left] = rows
     for entry, number in zip(left[rows["problem"] > 0].tolist(), rows["problem"][rows["problem"] > 0], strict=True):
         table.skip(entry, Reason(PROBLEMS[number].value), scratch.detail_of(digest_at(table.files, entry)))
-
-
-def digest_of_file(data: bytes) -> bytes:
-    """16 bytes by which a file is known again."""
-    return xxhash.xxh3_128_digest(data)
 
 
 def _entries_of(one: SplitSource, rules: LabelRules) -> Iterator[PictureEntry]:
@@ -76,31 +80,48 @@ def _entries_of(one: SplitSource, rules: LabelRules) -> Iterator[PictureEntry]:
             yield PictureEntry(name, one.split or split, label, error.skip_reason, str(error))
 
 
-def _chunks(files: Iterator[tuple[bytes, bytes]], sent: list[list[bytes]]) -> Iterator[list[bytes]]:
-    """Files for one task each; appends their digests to `sent`."""
-    digests: list[bytes] = []
-    chunk: list[bytes] = []
+def _note(table: EntryTable, entries: Sequence[int], found: Examined) -> None:
+    for place, (problem, detail) in found.unreadable.items():
+        table.skip(entries[place], Reason(problem.value), detail)
+    table.files[[entry for place, entry in enumerate(entries) if place not in found.unreadable]] = found.rows["file"]
+
+
+def _chunks(files: _Files, sent: list[list[tuple[int, bytes | str]]]) -> Iterator[list[bytes | str]]:
+    """Files for one task each; appends them with their entries to `sent`."""
+    chunk: list[tuple[int, bytes | str]] = []
     num_bytes = 0
-    for digest, data in files:
-        if chunk and (len(chunk) == CHUNK_PICTURES or num_bytes + len(data) > CHUNK_BYTES):
-            sent.append(digests)
-            yield chunk
-            digests, chunk, num_bytes = [], [], 0
-        digests.append(digest)
-        chunk.append(data)
-        num_bytes += len(data)
+    for entry, file in files:
+        size = len(file) if isinstance(file, bytes) else 0
+        if chunk and (len(chunk) == CHUNK_PICTURES or num_bytes + size > CHUNK_BYTES):
+            sent.append(chunk)
+            yield [one for _, one in chunk]
+            chunk, num_bytes = [], 0
+        chunk.append((entry, file))
+        num_bytes += size
     if chunk:
-        sent.append(digests)
-        yield chunk
+        sent.append(chunk)
+        yield [one for _, one in chunk]
 
 
 def _files(
-    table: EntryTable, scratch: Scratch, sources: Sequence[SplitSource], advance: Callable[[int], None]
-) -> Iterator[tuple[bytes, bytes]]:
-    """Digest and content of every file that is not known yet. Notes the digests, and the files that cannot be read."""
+    table: EntryTable,
+    scratch: Scratch,
+    sources: Sequence[SplitSource],
+    advance: Callable[[int], None],
+    *,
+    are_sent: bool,
+) -> Iterator[tuple[int, bytes | str]]:
+    """Every file that is not known yet, with its entry. Notes those that are known, and those that cannot be read.
+
+    are_sent: whether workers get the bytes of all files, not the paths of those that have one.
+    """
     for entry in table.left():
+        source, name = sources[table.sources[entry]].source, table.names[entry]
+        if not are_sent and (path := source.path_of(name)) is not None:
+            yield entry, path
+            continue
         try:
-            data = sources[table.sources[entry]].source.read(table.names[entry])
+            data = source.read(name)
         except PictureError as error:
             table.skip(entry, Reason(error.problem.value), str(error))
             advance(1)
@@ -110,4 +131,4 @@ def _files(
         if scratch.knows(digest):
             advance(1)
         else:
-            yield digest, data
+            yield entry, data

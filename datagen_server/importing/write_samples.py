@@ -12,10 +12,17 @@ import numpy as np
 from datagen_server.importing.decide import Samples, all_have
 from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.fill_shard import ShardTask, fill_shard
-from datagen_server.importing.picture_chunk import MAX_KEPT_BYTES, Piece, PieceChunk, write_chunk
+from datagen_server.importing.picture_chunk import (
+    CHUNK_BYTES,
+    MAX_KEPT_BYTES,
+    Piece,
+    PieceChunk,
+    digest_of_file,
+    write_chunk,
+)
 from datagen_server.importing.picture_rows import DIGEST, digest_at
 from datagen_server.importing.scratch import Scratch
-from datagen_server.importing.survey import CHUNK_BYTES, SplitSource, digest_of_file
+from datagen_server.importing.survey import SplitSource
 from datagen_server.shards.manifest import Plan, Shard, StoredShard
 from datagen_server.shards.materialize import Found
 from datagen_server.shards.pack_records import RecordTarget, Rendered

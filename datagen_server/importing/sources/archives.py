@@ -64,6 +64,9 @@ class TarFile:
             raise unreadable(EOFError("the archive ends within it"))
         return data
 
+    def path_of(self, _: str) -> None:
+        """See `FileTree`."""
+
     def open(self, name: str) -> int:
         """See `FileTree`."""
         offset, size = self._place(name)
@@ -131,6 +134,9 @@ class ZipFile:
             raise
         except _BAD_ZIP as error:
             raise unreadable(error) from error
+
+    def path_of(self, _: str) -> None:
+        """See `FileTree`."""
 
     def open(self, name: str) -> int:
         """See `FileTree`."""

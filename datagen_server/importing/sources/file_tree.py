@@ -51,6 +51,10 @@ class FileTree(Protocol):
         """All of a file; raises `PictureError`."""
         ...
 
+    def path_of(self, name: str) -> str | None:
+        """Where any process on this machine can read the file by itself; None: only this object can."""
+        ...
+
     def open(self, name: str) -> int:
         """A file handle, the caller's to close, from which that file alone can be read; raises `PictureError`."""
         ...
@@ -89,20 +93,15 @@ class Folder:
 
     def read(self, name: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
         """See `FileTree`."""
-        fd = self.open(name)
-        try:
-            return read_at_most(partial(os.read, fd), os.fstat(fd).st_size, max_bytes)
-        except OSError as error:
-            raise unreadable(error) from error
-        finally:
-            os.close(fd)
+        return read_file(self.path_of(name), max_bytes)
+
+    def path_of(self, name: str) -> str:
+        """See `FileTree`."""
+        return f"{self.origin}/{name}"
 
     def open(self, name: str) -> int:
         """See `FileTree`."""
-        try:
-            return os.open(f"{self.origin}/{name}", os.O_RDONLY | os.O_NONBLOCK)
-        except (OSError, ValueError) as error:
-            raise unreadable(error) from error
+        return _open(self.path_of(name))
 
     def close(self) -> None:
         """See `FileTree`."""
@@ -130,6 +129,24 @@ class Folder:
             seen.add((facts.st_dev, facts.st_ino))
             folders += within
         return sorted(files), sorted(unread, key=lambda one: one.name)
+
+
+def read_file(path: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
+    """All of a file; raises `PictureError`."""
+    fd = _open(path)
+    try:
+        return read_at_most(partial(os.read, fd), os.fstat(fd).st_size, max_bytes)
+    except OSError as error:
+        raise unreadable(error) from error
+    finally:
+        os.close(fd)
+
+
+def _open(path: str) -> int:
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError) as error:
+        raise unreadable(error) from error
 
 
 def read_at_most(read: "Reader", size: int, max_bytes: int) -> bytes:

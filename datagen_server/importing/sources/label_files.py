@@ -64,6 +64,10 @@ class LabelFiles:
         """See `PictureSource`."""
         return self._tree.read(name)
 
+    def path_of(self, name: str) -> str | None:
+        """See `PictureSource`."""
+        return self._tree.path_of(name)
+
     def close(self) -> None:
         """See `PictureSource`."""
         self._tree.close()

@@ -66,6 +66,9 @@ class OcrLmdbs:
         except KeyError as error:
             raise PictureError(PictureProblem.UNREADABLE_FILE, "cannot be read: it is not there") from error
 
+    def path_of(self, _: str) -> None:
+        """See `PictureSource`."""
+
     def close(self) -> None:
         """See `PictureSource`."""
         for file in self._files.values():

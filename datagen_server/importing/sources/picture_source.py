@@ -54,6 +54,10 @@ class PictureSource(Protocol):
         """The file of one picture; raises `PictureError`."""
         ...
 
+    def path_of(self, name: str) -> str | None:
+        """Where any process on this machine can read the file of one picture by itself; None: only `read` can."""
+        ...
+
     def close(self) -> None:
         """Lets go of files."""
         ...

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from datagen_server.importing.picture_chunk import examine_chunk
+from datagen_server.importing.picture_chunk import digest_of_file, examine_chunk
 from datagen_server.importing.picture_rows import DIGEST
 from datagen_server.importing.scratch import Scratch
-from datagen_server.importing.survey import digest_of_file
 from shared.images.decode import WHITE
 from shared.protocol.codec import Codec
 from tests.shared.images.files import picture_file
@@ -17,8 +16,7 @@ CHUNKS = [[picture_file(seed=1), b"text"], [picture_file(seed=2)], [b"", picture
 
 
 def learn(scratch: Scratch, chunk: list[bytes]) -> None:
-    digests = np.frombuffer(b"".join(map(digest_of_file, chunk)), DIGEST)
-    scratch.learn(digests, examine_chunk(chunk, WHITE, Codec.ZSTD))
+    scratch.learn(examine_chunk(chunk, WHITE, Codec.ZSTD))
 
 
 def known(scratch: Scratch) -> list[bool]:
