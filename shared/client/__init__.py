@@ -10,6 +10,8 @@ What is listed in `__all__` is the public interface; the rest of the package may
   `codecs`, `stream`, `samples`. Used in a `with` block, or closed with `close`. Any thread may use it.
 - `client.stream(split, ...)` gives a `BatchStream`, to be iterated by one thread: one rank's part of one epoch, as
   `Batch` values whose arrays are the reader's own to keep but not to write to. Several streams may be open at once.
+- `client.open_streams(client.request(split, epoch=epoch, ...) for epoch in range(10))` reads ten epochs without a pause
+  between them.
 - Errors are those of `shared.errors`, each one line for the user: `Unavailable` when no service has answered for
   `RetryPolicy.give_up_after_s`, `DataLoss` for damage that no replica can replace, `InvalidRequest` and `NotFound` for
   a bad argument. A service that dies, drains or freezes is no error: the stream resumes, there or at a replica.
@@ -30,7 +32,7 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
 
 if TYPE_CHECKING:
     from shared.client.dataset_client import DatasetClient, connect
-    from shared.client.prefetch import BatchStream
+    from shared.client.prefetch import BatchStream, BatchStreams
     from shared.client.retry import RetryPolicy
     from shared.client.stream_state import StreamState
     from shared.dataset.rank_slice import Remainder
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Batch",
     "BatchStream",
+    "BatchStreams",
     "Codec",
     "DatasetClient",
     "Remainder",
@@ -54,6 +57,7 @@ __all__ = [
 _MODULES = {
     "Batch": "shared.protocol.batch",
     "BatchStream": "shared.client.prefetch",
+    "BatchStreams": "shared.client.prefetch",
     "Codec": "shared.protocol.codec",
     "DatasetClient": "shared.client.dataset_client",
     "Remainder": "shared.dataset.rank_slice",

@@ -1,7 +1,7 @@
 """`connect` to a data set service, then open streams of batches or read single samples."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar, Unpack
 from weakref import WeakSet
@@ -9,7 +9,7 @@ from weakref import WeakSet
 import grpc
 
 from shared.client.channel import accepts_connections, split_target
-from shared.client.prefetch import BatchStream
+from shared.client.prefetch import BatchStream, BatchStreams
 from shared.client.retry import RetryPolicy
 from shared.client.retrying_stream import RetryingStream
 from shared.client.service import Service
@@ -85,6 +85,10 @@ class DatasetClient:
         stream = BatchStream(request, prefetch, self._retrying_stream)
         self._streams.add(stream)
         return stream
+
+    def open_streams(self, requests: Iterable[StreamRequest], prefetch: int = 4) -> BatchStreams:
+        """The streams of several requests as one, such as the epochs of a training; see `open_stream`."""
+        return BatchStreams(requests, prefetch, lambda request: self.open_stream(request, prefetch))
 
     def samples(self, split: str, indices: Sequence[int], codec: Codec | None = None) -> list[Sample]:
         """Single samples, in the order asked; `InvalidRequest` and `NotFound` name what is out of its bound."""

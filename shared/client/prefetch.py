@@ -8,7 +8,7 @@ control stops the service.
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self
@@ -59,6 +59,11 @@ class BatchStream(Iterator[Batch]):
         request = resumed(self._request, state)
         self.close()
         self._start(request)
+
+    @property
+    def steps(self) -> range:
+        """The steps that it was opened for."""
+        return self._request.steps
 
     @property
     def reopened(self) -> int:
@@ -128,3 +133,51 @@ class BatchStream(Iterator[Batch]):
             with self._changed:
                 self._ended = True
                 self._changed.notify_all()
+
+
+class BatchStreams:
+    """The batches of several requests, such as epochs, one after the other without a pause between them.
+
+    The next stream is opened when the last `prefetch` batches of the one before are still to be used. To be iterated
+    once, by one thread; any thread may close it.
+    """
+
+    def __init__(
+        self, requests: Iterable[StreamRequest], prefetch: int, open_stream: Callable[[StreamRequest], BatchStream]
+    ) -> None:
+        self._requests, self._prefetch, self._open_stream = iter(requests), prefetch, open_stream
+        self._streams: deque[BatchStream] = deque()  # That which is read, and the next one.
+        self._reopened = 0
+        self._closed = False
+
+    @property
+    def reopened(self) -> int:
+        """How often a stream was opened again after a fault."""
+        return self._reopened + sum(stream.reopened for stream in list(self._streams))
+
+    def __iter__(self) -> Iterator[Batch]:
+        try:
+            self._open_next()
+            while self._streams and not self._closed:
+                stream = self._streams[0]
+                for batch in stream:
+                    if len(self._streams) == 1 and stream.steps.stop - batch.step <= self._prefetch:
+                        self._open_next()
+                    yield batch
+                self._reopened += stream.reopened
+                self._streams.popleft().close()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Ends all streams at once; later `next` calls end the iteration. Safe to call from a signal handler."""
+        self._closed = True
+        for stream in list(self._streams):
+            stream.close()
+
+    def _open_next(self) -> None:
+        if self._closed or (request := next(self._requests, None)) is None:
+            return
+        self._streams.append(self._open_stream(request))
+        if self._closed:  # `close` may not have seen it.
+            self.close()

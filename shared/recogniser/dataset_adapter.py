@@ -14,10 +14,11 @@ import mindspore.dataset as ds
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.client import BatchStream, DatasetClient
+from shared.client import DatasetClient
 from shared.dataset.rank_slice import RankSlice
 from shared.protocol.batch import Batch
 from shared.protocol.codec import Codec
+from shared.protocol.request import StreamRequest
 
 Row = tuple[NDArray[np.uint8], NDArray[np.int32], NDArray[np.uint64]]
 TensorRows = Iterator[tuple[ms.Tensor, ms.Tensor, ms.Tensor]]
@@ -38,13 +39,25 @@ class StreamPlan:
     "How images travel; None: as the service offers first."
     prefetch: int = 4
 
-    def epochs(self) -> Iterator[tuple[int, int, int]]:
-        """(epoch, first step in it, number of steps) for each epoch that the plan touches."""
+    def requests(self, client: DatasetClient) -> Iterator[StreamRequest]:
+        """One for each epoch that the plan touches."""
         step = self.first_step
         while step < self.last_step:
             epoch, first = divmod(step, self.slice.num_steps)
             num = min(self.slice.num_steps - first, self.last_step - step)
-            yield epoch, first, num
+            yield client.request(
+                self.split,
+                order_seed=self.order_seed,
+                shuffle=self.shuffle,
+                epoch=epoch,
+                first_step=first,
+                num_steps=num,
+                global_batch_size=self.slice.global_batch_size,
+                rank=self.slice.rank,
+                ranks=self.slice.ranks,
+                remainder=self.slice.remainder,
+                codec=self.codec,
+            )
             step += num
 
 
@@ -55,9 +68,8 @@ class BatchSource:
         self, client: DatasetClient, plan: StreamPlan, prepare: Callable[[Batch], NDArray[np.uint8]] | None = None
     ) -> None:
         """prepare: gives the images of a batch as they are to be used; called in the thread that reads."""
-        self._client, self._plan, self._prepare = client, plan, prepare
-        self._stream: BatchStream | None = None
-        self._reopened = 0
+        self._plan, self._prepare = plan, prepare
+        self._streams = client.open_streams(plan.requests(client), plan.prefetch)
         self._closed = False
         self.error: Exception | None = None
 
@@ -66,7 +78,7 @@ class BatchSource:
 
     def __iter__(self) -> Iterator[Row]:
         try:
-            for batch in self._batches():
+            for batch in self._streams:
                 images = batch.images if self._prepare is None else self._prepare(batch)
                 yield images, batch.labels.astype(np.int32), batch.indices
         except Exception as error:
@@ -76,7 +88,7 @@ class BatchSource:
     @property
     def reopened(self) -> int:
         """How often a stream was opened again after a fault."""
-        return self._reopened
+        return self._streams.reopened
 
     @property
     def is_closed(self) -> bool:
@@ -86,33 +98,7 @@ class BatchSource:
     def close(self) -> None:
         """Ends a blocked read, so that MindSpore's reading thread can stop."""
         self._closed = True
-        if self._stream is not None:
-            self._stream.close()
-
-    def _batches(self) -> Iterator[Batch]:
-        plan = self._plan
-        for epoch, first, num in plan.epochs():
-            if self._closed:
-                return
-            self._stream = self._client.stream(
-                plan.split,
-                order_seed=plan.order_seed,
-                shuffle=plan.shuffle,
-                epoch=epoch,
-                first_step=first,
-                num_steps=num,
-                global_batch_size=plan.slice.global_batch_size,
-                rank=plan.slice.rank,
-                ranks=plan.slice.ranks,
-                remainder=plan.slice.remainder,
-                codec=plan.codec,
-                prefetch=plan.prefetch,
-            )
-            before = self._reopened
-            with self._stream as stream:
-                for batch in stream:
-                    self._reopened = before + stream.reopened
-                    yield batch
+        self._streams.close()
 
 
 def generator_dataset(source: BatchSource, prefetch: int) -> Any:

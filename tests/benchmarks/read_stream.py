@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 
 from shared.client import DatasetClient, connect
@@ -35,17 +36,16 @@ def main() -> None:
 def _through_client(
     client: DatasetClient, part: RankSlice, codec: Codec, first_epoch: int, epochs: int
 ) -> Iterator[int]:
-    for epoch in range(first_epoch, first_epoch + epochs):
-        with client.stream(
-            "train",
-            epoch=epoch,
-            global_batch_size=part.global_batch_size,
-            rank=part.rank,
-            ranks=part.ranks,
-            codec=codec,
-        ) as stream:
-            for batch in stream:
-                yield len(batch)
+    first = client.request(
+        "train",
+        epoch=first_epoch,
+        global_batch_size=part.global_batch_size,
+        rank=part.rank,
+        ranks=part.ranks,
+        codec=codec,
+    )
+    for batch in client.open_streams(replace(first, epoch=first_epoch + number) for number in range(epochs)):
+        yield len(batch)
 
 
 def _through_dataset(

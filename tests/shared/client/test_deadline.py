@@ -37,9 +37,9 @@ def test_the_wait_for_one_message_has_a_limit(timeout_s: float, is_late: bool) -
 def test_the_time_in_which_nobody_waits_does_not_count() -> None:
     timed: list[TimedCall] = []
     call = Messages(timed, delay_s=0.0)
-    timed.append(TimedCall(call, 0.05))
+    timed.append(TimedCall(call, 0.25))
     for _ in timed[0]:
-        time.sleep(0.1)
+        time.sleep(0.3)
         timed[0].check()
     timed[0].check()
     assert not call.is_cancelled

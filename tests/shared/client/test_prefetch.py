@@ -2,12 +2,16 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from shared.client import Codec, DatasetClient, connect
+from shared.errors import DataLoss
 from shared.protocol.batch import Batch
 from shared.protocol.batch_message import ReceivedBatch
+from shared.protocol.request import StreamRequest
 from tests.services import served
 from tests.toys import ToySource
 
@@ -95,3 +99,63 @@ def test_no_thread_of_a_closed_stream_is_left(client: DatasetClient) -> None:
     next(stream)
     stream.close()
     assert not [thread for thread in threading.enumerate() if thread.name == "batch-stream"]
+
+
+def epochs_of(client: DatasetClient, epochs: range) -> Iterator[StreamRequest]:
+    return (client.request("train", epoch=epoch, num_steps=5) for epoch in epochs)
+
+
+@pytest.mark.parametrize("prefetch", [1, 4, 9])
+def test_streams_one_after_the_other_give_the_batches_of_each(client: DatasetClient, prefetch: int) -> None:
+    alone = [batch for request in epochs_of(client, range(3)) for batch in client.open_stream(request)]
+    together = list(client.open_streams(epochs_of(client, range(3)), prefetch))
+    assert [(batch.epoch, batch.step) for batch in together] == [(batch.epoch, batch.step) for batch in alone]
+    for one, other in zip(together, alone, strict=True):
+        np.testing.assert_array_equal(one.indices, other.indices)
+
+
+def test_the_next_stream_is_opened_while_the_last_batches_are_used(client: DatasetClient) -> None:
+    opened = list[int]()
+
+    def noted() -> Iterator[StreamRequest]:
+        for request in epochs_of(client, range(2)):
+            opened.append(request.epoch)
+            yield request
+
+    batches = iter(client.open_streams(noted(), prefetch=2))
+    assert [(next(batches).step, len(opened)) for _ in range(5)] == [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2)]
+    assert [(batch.epoch, batch.step) for batch in batches] == [(1, step) for step in range(5)]
+
+
+def test_closing_ends_both_open_streams(client: DatasetClient) -> None:
+    streams = client.open_streams(epochs_of(client, range(9)))
+    batches = iter(streams)
+    for _ in range(3):
+        next(batches)
+    both = list(streams._streams)
+    assert len(both) == 2
+    streams.close()
+    assert list(batches) == []
+    assert not any(stream._thread.is_alive() for stream in both)
+
+
+def test_streams_closed_before_they_are_read_open_nothing(client: DatasetClient) -> None:
+    streams = client.open_streams(epochs_of(client, range(2)))
+    streams.close()
+    assert list(streams) == []
+    assert len(list(streams._requests)) == 2
+
+
+def test_an_error_of_one_stream_closes_the_next(client: DatasetClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    decode = ReceivedBatch.decode
+
+    def damaged(received: ReceivedBatch) -> Batch:
+        if (received.epoch, received.step) == (0, 4):
+            raise DataLoss("the batch is damaged")
+        return decode(received)
+
+    monkeypatch.setattr(ReceivedBatch, "decode", damaged)
+    streams = client.open_streams(epochs_of(client, range(2)))
+    with pytest.raises(DataLoss):
+        list(streams)
+    assert [stream._closed for stream in streams._streams] == [True, True]
