@@ -36,6 +36,8 @@ STEPS = {
 }
 "Steps of the peer, of 64 pictures each, and of ours, of as many as the preset says."
 _USUAL = "letters", "cased", "colours", "svg"
+_ALONE = "products", "gathers", "passes"
+"What `matrix_products` measures."
 _PEER = Path(__file__).with_name("peer_crnn.py")
 
 
@@ -94,26 +96,29 @@ def _compare_steps(peer_python: str, file: Path, rounds: int) -> None:
         "alone": [*alone, "20"],
     }
     turns = [{name: _run(command) for name, command in sides.items()} for _ in range(rounds)]
-    products, gathers = ([turn["alone"][f"{key}_cpu_s_per_step"] for turn in turns] for key in ("products", "gathers"))
-    ours, peer = ([turn[name]["cpu_s_per_step"] for turn in turns] for name in ("ours", "peer"))
-    seconds = {"ours": ours, "peer": peer, "products": products, "gathers": gathers}
+    seconds = {name: [turn[name]["cpu_s_per_step"] for turn in turns] for name in ("ours", "peer")}
+    seconds |= {name: [turn["alone"][f"{name}_cpu_s_per_step"] for turn in turns] for name in _ALONE}
     result = {f"{name}_cpu_s_per_step": round(statistics.median(each), 4) for name, each in seconds.items()}
-    ratios = {
-        "ratio": [one / other for one, other in zip(ours, peer, strict=True)],
-        "products_and_gathers_ratio": [
-            sum(parts) / other for *parts, other in zip(products, gathers, peer, strict=True)
-        ],
+    result["ratio"] = _median_ratio([seconds["ours"]], seconds["peer"])
+    result |= {
+        f"{name}_ratio": _median_ratio([seconds[part] for part in _ALONE[: number + 1]], seconds["peer"])
+        for number, name in enumerate(("products", "products_and_gathers", "operators"))
     }
-    result |= {name: round(statistics.median(each), 3) for name, each in ratios.items()}
     table = Table("", "CPU ms", "times the peer", title="a step of 64 pictures on one core")
     table.add_row("ours", f"{result['ours_cpu_s_per_step'] * 1e3:.1f}", f"{result['ratio']:.2f}")
     table.add_row("peer", f"{result['peer_cpu_s_per_step'] * 1e3:.1f}", "1")
-    both = result["products_cpu_s_per_step"] + result["gathers_cpu_s_per_step"]
-    table.add_row(
-        "ours, matrix products and gathers alone", f"{both * 1e3:.1f}", f"{result['products_and_gathers_ratio']:.2f}"
-    )
+    alone_s = 0.0
+    sums = ("products", "products"), ("and gathers", "products_and_gathers"), ("and elementwise passes", "operators")
+    for part, (words, ratio) in zip(_ALONE, sums, strict=True):
+        alone_s += result[f"{part}_cpu_s_per_step"]
+        table.add_row(f"ours, {words} alone", f"{alone_s * 1e3:.1f}", f"{result[f'{ratio}_ratio']:.2f}")
     Console().print(table)
     print(json.dumps({"benchmark": "crnn_steps"} | result))
+
+
+def _median_ratio(parts: Sequence[Sequence[float]], others: Sequence[float]) -> float:
+    """Of the sums of `parts` over `others`, turn by turn."""
+    return round(statistics.median(sum(turn) / other for *turn, other in zip(*parts, others, strict=True)), 3)
 
 
 def _ours() -> list[str]:

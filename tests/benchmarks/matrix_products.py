@@ -1,9 +1,11 @@
-"""The matrix products of a training step alone, by NumPy's sgemm: the time that no step can be shorter than.
+"""The matrix products of a training step alone, by NumPy's sgemm: the time that no step can be shorter than; and what
+a step made of single operators needs besides.
 
     python -m tests.benchmarks.matrix_products KIND.npz STEPS
 
-prints CPU seconds of those of `crnn` on one kind of captchas, for `bench_crnn`: the products, and gathering the windows
-that convolutions multiply.
+prints CPU seconds of those of `crnn` on one kind of captchas, for `bench_crnn`: the products, gathering the windows
+that convolutions multiply, and elementwise passes: MindSpore runs one operator after the other on the CPU, so each
+sum, maximum and activation reads its operands from memory and writes its result there.
 """
 
 import argparse
@@ -36,6 +38,7 @@ def main() -> None:
     sides = {
         "products_cpu_s_per_step": prepared(crnn_products(columns, len(set("".join(labels))) + 1)),
         "gathers_cpu_s_per_step": _gathers(columns),
+        "passes_cpu_s_per_step": _passes(columns),
     }
     print(json.dumps({name: _cpu_s(side, options.steps) for name, side in sides.items()}))
 
@@ -123,6 +126,38 @@ def _gathers(columns: int) -> Callable[[], None]:
             np.take(x, window, axis=1, out=out, mode="clip")
 
     return gather
+
+
+def _passes(columns: int) -> Callable[[], None]:
+    """The elementwise operators of the stages and of the LSTM layers' gates, forward and backward."""
+    rng, stages, largest = np.random.default_rng(0), [], 0
+    for inputs, outputs, positions, cell in _stages(columns):
+        sizes = BATCH * positions // cell * outputs, BATCH * positions * outputs, BATCH * positions * inputs
+        stages.append((cell, outputs, *sizes))
+        largest = max(largest, *sizes)
+    hidden = PRESETS["crnn"]["hidden_size"]
+    gate = columns // 4 * BATCH * hidden
+    a, b, out = (rng.normal(size=max(largest, gate)).astype(np.float32) for _ in range(3))
+
+    def take() -> None:
+        for cell, outputs, pooled, whole, before in stages:
+            np.copyto(out[:before], a[:before])  # Zeros are put beyond the edge.
+            for _ in range(cell - 1):  # Pooling.
+                np.maximum(a[:pooled], b[:pooled], out=out[:pooled])
+            np.add(a[:pooled].reshape(-1, outputs), b[:outputs], out=out[:pooled].reshape(-1, outputs))
+            np.maximum(a[:pooled], 0, out=out[:pooled])
+            np.multiply(a[:pooled], b[:pooled], out=out[:pooled])  # Backward: ReLU, shift, pooling.
+            a[:pooled].reshape(-1, outputs).sum(axis=0)
+            for _ in range(3 * (cell - 1)):
+                np.subtract(a[:pooled], b[:pooled], out=out[:pooled])
+            for _ in range(2):  # The parts joined, and zeros beyond the edge.
+                np.copyto(out[:whole], a[:whole])
+        for _ in range(2 * 5):  # Two layers, five activations; each multiplied or added three times, then or backward.
+            np.tanh(a[:gate], out=out[:gate])
+            for _ in range(3):
+                np.multiply(a[:gate], b[:gate], out=out[:gate])
+
+    return take
 
 
 def _cpu_s(take: Callable[[], None], num_steps: int) -> float:
