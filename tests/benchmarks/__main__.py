@@ -62,7 +62,7 @@ def main(argv: Sequence[str]) -> int:
         else:
             results[str(result["benchmark"])] = result
         seconds[name] = round(time.monotonic() - started, 1)
-    results["bounds"] = {**(bounds.streaming(results) or {}), **(bounds.evaluation(results) or {})}
+    results["bounds"] = bounds.streaming(results) or {}
     Console(width=100).print(targets.table(results))
     print(json.dumps({"benchmark": "all", "figures": targets.as_json(results), "seconds": seconds, "failed": failed}))
     return 1 if failed else 0

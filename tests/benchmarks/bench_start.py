@@ -22,21 +22,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from shared.recogniser.checkpoint_info import find_checkpoint, read_info
-from shared.recogniser.image_reader import BATCH_SIZE
-from shared.recogniser.onnx.predictor import load_checkpoint_network
 from shared.system.embedded_service import embedded_service
+from tests.benchmarks.evaluation_parts import evaluation_parts
 from tests.benchmarks.turns import module
 
 HELP = "datagen_server", "trainer", "evaluator", "trainer.receipts", "trainer.export", "trainer.compare"
 _AIMS_S = {"predict, ONNX": 0.8, "predict, checkpoint": 0.8, "trainer --steps 1": 2.5, "MindSpore alone, one step": 2.5}
 _QUICK_AIM_S = 0.15
 _EVALUATIONS = 3
-_PREDICTED_BATCHES = 50
 _IMPORT_LINE = re.compile(r"import time:\s+(\d+) \|\s+\d+ \|\s+([^.\s]+)")
 
 
@@ -51,12 +47,12 @@ def main() -> None:
         turns = [_turn(_commands(folder, target, f"run-{number}")) for number in range(options.rounds)]
         imports = {name: _imports(command) for name, command in _commands(folder, target, "run-last").items()}
         evaluated = [_evaluation(folder) for _ in range(_EVALUATIONS)]
-        predicting = _predicting(folder)
+        parts = evaluation_parts(folder / "run")
     medians = {
         name: [statistics.median(seconds) for seconds in zip(*(turn[name] for turn in turns), strict=True)]
         for name in imports
     }
-    _print(medians, imports, {"evaluator": statistics.median(evaluated), "predicting_per_core": predicting})
+    _print(medians, imports, statistics.median(evaluated), parts)
 
 
 def _prepare(folder: Path) -> None:
@@ -94,18 +90,6 @@ def _evaluation(folder: Path) -> float:
     return float(json.loads((folder / "report" / "timing.json").read_text())["images_per_s"])
 
 
-def _predicting(folder: Path) -> float:
-    """Images/s of the network alone on one core, 64 random images a call, as the evaluator has them."""
-    network = load_checkpoint_network(checkpoint := find_checkpoint(folder / "run"), read_info(checkpoint), 1)
-    width, height = network.image_size
-    images = np.random.default_rng(0).integers(0, 256, (BATCH_SIZE, height, width, 3), np.uint8)
-    network.logits(images)
-    started = time.process_time()
-    for _ in range(_PREDICTED_BATCHES):
-        network.logits(images)
-    return _PREDICTED_BATCHES * BATCH_SIZE / (time.process_time() - started)
-
-
 def _seconds(command: Sequence[str]) -> tuple[float, float]:
     cpu_before, started = _children_cpu_s(), time.perf_counter()
     subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
@@ -130,15 +114,19 @@ def _imports(command: Sequence[str]) -> Mapping[str, float]:
 
 
 def _print(
-    medians: Mapping[str, Sequence[float]], imports: Mapping[str, Mapping[str, float]], rates: Mapping[str, float]
+    medians: Mapping[str, Sequence[float]],
+    imports: Mapping[str, Mapping[str, float]],
+    evaluated: float,
+    parts: Mapping[str, float],
 ) -> None:
     table = Table("", "CPU s", "s", "aim, s", "slowest imports, s", title="from the command line to the end")
     for name, (cpu_s, wall_s) in medians.items():
         slowest = ", ".join(f"{package} {seconds:.3f}" for package, seconds in imports[name].items())
         table.add_row(name, f"{cpu_s:.3f}", f"{wall_s:.3f}", f"{_AIMS_S.get(name, _QUICK_AIM_S):g}", slowest)
     Console().print(table)
-    print(f"evaluator, 10,000 samples rendered meanwhile: {rates['evaluator']:,.0f} images/s, aim 2,000")
-    print(f"its network alone, on one core: {rates['predicting_per_core']:,.0f} images/s")
+    print(f"evaluator, 10,000 samples rendered meanwhile: {evaluated:,.0f} images/s, aim 2,000")
+    alone = ", ".join(f"{name.removesuffix('_cpu_s')} {cpu_s:.2f}" for name, cpu_s in parts.items() if "cpu_s" in name)
+    print(f"its parts alone, CPU s: {alone}; on all cores {parts['images_per_s']:,} images/s")
     figures = {
         name: {
             "cpu_s": round(cpu_s, 4),
@@ -147,8 +135,8 @@ def _print(
         }
         for name, (cpu_s, wall_s) in medians.items()
     }
-    images_per_s = {f"{name}_images_per_s": round(rate) for name, rate in rates.items()}
-    print(json.dumps({"benchmark": "start", "commands": figures, **images_per_s}))
+    evaluation = {"evaluator_images_per_s": round(evaluated), "evaluator_parts": parts}
+    print(json.dumps({"benchmark": "start", "commands": figures, **evaluation}))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""What streaming from shards and an evaluation could reach at most on this machine's cores, out of what their parts
-cost alone, as if these filled all cores and nothing else were to do.
+"""What streaming from shards could reach at most on this machine's cores, out of what its parts cost alone, as if these
+filled all cores and nothing else were to do.
 
-The parts of streaming are those of the cheapest reader and service there can be with this contract over grpcio: gRPC
-with messages that lie ready, reading records with their checksums compared, decoding them. Those of an evaluation are
-rendering and the network.
+They are those of the cheapest reader and service there can be with this contract over grpcio: gRPC with messages that
+lie ready, reading records with their checksums compared, decoding them.
 """
 
 import os
@@ -27,12 +26,3 @@ def streaming(results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, float] |
         "times_peer": round(cores * _PER / zstd_s / peer["tf.data_service"]["images_per_s"], 2),
         "raw_ratio_to_bare_socket": round(cores * _PER / raw_s / peer["bare_socket"]["images_per_s"], 3),
     }
-
-
-def evaluation(results: Mapping[str, Mapping[str, Any]]) -> Mapping[str, float] | None:
-    """images/s of rendering and predicting alone; None without `bench_render` and `bench_start`."""
-    render, start = results.get("render"), results.get("start")
-    if render is None or start is None:
-        return None
-    core_s = 1 / render["images_per_s_per_core"] + 1 / start["predicting_per_core_images_per_s"]
-    return {"evaluator_images_per_s": round(len(os.sched_getaffinity(0)) / core_s)}

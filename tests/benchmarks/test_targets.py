@@ -48,15 +48,6 @@ def test_the_bound_of_streaming_is_all_cores_over_what_its_parts_take(monkeypatc
     assert bounds.streaming({"peer": results["peer"]}) is None
 
 
-def test_the_bound_of_an_evaluation_is_all_cores_over_what_rendering_and_predicting_take(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    results = {"render": {"images_per_s_per_core": 6000}, "start": {"predicting_per_core_images_per_s": 3000}}
-    assert bounds.evaluation(results) == {"evaluator_images_per_s": 4000}
-    assert bounds.evaluation({"start": results["start"]}) is None
-
-
 def test_the_last_line_of_a_benchmark_is_its_result_and_a_failure_has_none(capfd: pytest.CaptureFixture[str]) -> None:
     good = "print('a table'); print('{\"benchmark\": \"x\"}')"
     assert run([sys.executable, "-c", good]) == {"benchmark": "x"}
