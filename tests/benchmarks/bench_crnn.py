@@ -118,8 +118,8 @@ def _compare_steps(peer_python: str, file: Path, rounds: int) -> None:
 
 def _median_ratio(parts: Sequence[Sequence[float]], others: Sequence[float]) -> float:
     """Of the sums of `parts` over `others`, turn by turn."""
-    ratios = [sum(turn) / other for *turn, other in zip(*parts, others, strict=True)]
-    return round(statistics.median(ratios), 3)
+    ratios: list[float] = [sum(turn) / other for *turn, other in zip(*parts, others, strict=True)]
+    return float(round(statistics.median(ratios), 3))
 
 
 def _ours() -> list[str]:
