@@ -8,6 +8,7 @@ import pytest
 
 from datagen_server.importing.labels import LabelRules
 from datagen_server.importing.sources.detection import Hints, open_sources
+from datagen_server.importing.sources.file_tree import read_file
 from datagen_server.importing.sources.picture_source import PictureSource
 from shared.images.decode import PictureError
 from tests.datagen_server.importing.sources.building import BUILDERS, SAMPLES
@@ -44,6 +45,14 @@ def test_a_name_that_is_not_there_is_a_picture_error(kind: str, tmp_path: Path) 
         for name in ("none.png", "data.mdb#image-999999999", "../../none.png"):
             with pytest.raises(PictureError):
                 source.read(name)
+
+
+@pytest.mark.parametrize("kind", BUILDERS)
+def test_where_a_picture_has_a_path_its_file_is_there(kind: str, tmp_path: Path) -> None:
+    with opened(BUILDERS[kind](tmp_path / "data"), tmp_path) as source:
+        for entry in source.entries():
+            path = source.path_of(entry.name)
+            assert path is None or Path(path).read_bytes() == read_file(path) == source.read(entry.name)
 
 
 @pytest.mark.parametrize("kind", BUILDERS)

@@ -1,0 +1,94 @@
+"""What workers find in a chunk of files, whether they are given their bytes or their paths."""
+
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from datagen_server.importing import picture_chunk
+from datagen_server.importing.picture_chunk import CHUNK_BYTES, digest_of_file, examine_chunk
+from datagen_server.shards.manifest import Manifest
+from shared.images.decode import MAX_FILE_BYTES, WHITE, PictureProblem
+from shared.protocol.codec import Codec
+from tests.datagen_server.importing.running import imported
+from tests.shared.images.files import picture_file
+
+FILES = [picture_file(seed=1), b"text", picture_file(30, 10, seed=2, form="JPEG"), b""]
+LARGE = [picture_file(700, 520, seed=seed, form="BMP") for seed in range(5)]
+
+
+def written(folder: Path, files: list[bytes]) -> list[str]:
+    paths = [folder / f"{number:02}" for number in range(len(files))]
+    for path, file in zip(paths, files, strict=True):
+        path.write_bytes(file)
+    return [str(path) for path in paths]
+
+
+def test_paths_give_what_bytes_give(tmp_path: Path) -> None:
+    by_bytes = examine_chunk(FILES, WHITE, Codec.ZSTD)
+    by_path = examine_chunk(written(tmp_path, FILES), WHITE, Codec.ZSTD)
+    np.testing.assert_array_equal(by_path.rows, by_bytes.rows)
+    np.testing.assert_array_equal(by_path.payloads, by_bytes.payloads)
+    assert by_path.details == by_bytes.details
+    assert not by_path.unreadable
+    assert by_bytes.rows["file"].tobytes() == b"".join(map(digest_of_file, FILES))
+
+
+def test_what_cannot_be_read_is_told_and_the_others_keep_their_order(tmp_path: Path) -> None:
+    paths = written(tmp_path, FILES)
+    huge = tmp_path / "huge"
+    with huge.open("wb") as file:
+        file.truncate(MAX_FILE_BYTES + 1)
+    found = examine_chunk([str(tmp_path / "gone"), paths[0], str(tmp_path), str(huge), paths[2]], WHITE, Codec.ZSTD)
+    assert {place: problem for place, (problem, _) in found.unreadable.items()} == {
+        0: PictureProblem.UNREADABLE_FILE,
+        2: PictureProblem.UNREADABLE_FILE,
+        3: PictureProblem.TOO_LARGE,
+    }
+    assert found.unreadable[0][1] == "cannot be read: No such file or directory"
+    assert found.rows["file"].tobytes() == digest_of_file(FILES[0]) + digest_of_file(FILES[2])
+    assert found.num_files == 5
+
+
+def test_of_large_files_a_worker_looks_at_some(tmp_path: Path) -> None:
+    found = examine_chunk(written(tmp_path, LARGE), WHITE, Codec.ZSTD)
+    assert found.num_files == 1
+    assert len(LARGE[0]) > CHUNK_BYTES
+
+
+@pytest.mark.parametrize("num_pictures", [1, 3])
+def test_large_pictures_are_all_imported_in_chunks_of_any_number(
+    num_pictures: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datagen_server.importing.survey.CHUNK_PICTURES", num_pictures)
+    folder = tmp_path / "data"
+    folder.mkdir()
+    files = {f"{number}ab.bmp": file for number, file in enumerate(LARGE)}
+    files |= {f"small{number}.png": picture_file(seed=number) for number in range(10)}
+    for name, file in files.items():
+        (folder / name).write_bytes(file)
+    with tarfile.open(tmp_path / "data.tar", "w") as archive:
+        archive.add(folder, arcname=".")
+    facts = imported(("train", folder), out=tmp_path / "out", size=(40, 20))
+    assert facts["taken"] == 15
+    from_tar = imported(("train", tmp_path / "data.tar"), out=tmp_path / "from-tar", size=(40, 20))
+    assert facts["fingerprint"] == from_tar["fingerprint"]
+    assert Manifest.read(tmp_path / "out").digest == Manifest.read(tmp_path / "from-tar").digest
+
+
+def test_a_file_that_goes_while_it_is_imported_is_skipped_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        (tmp_path / f"{number}ab.png").write_bytes(picture_file(seed=number))
+    read = picture_chunk.read_file
+
+    def late(path: str) -> bytes:
+        Path(path).with_name("3ab.png").unlink(missing_ok=True)
+        return read(path)
+
+    monkeypatch.setattr(picture_chunk, "read_file", late)
+    facts = imported(("train", tmp_path), out=tmp_path.with_name("out"))
+    assert (facts["taken"], facts["skipped"]) == (5, 1)
+    assert facts["reasons"]["unreadable_file"] == 1
