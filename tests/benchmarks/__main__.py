@@ -26,6 +26,7 @@ BENCHMARKS: Mapping[str, Sequence[str]] = {
     "read": (),
     "stream": ("--rounds", "3", "--ranks", "1", "2"),
     "peer": ("--python", _TENSORFLOW),
+    "wakeups": (),
     "tls": (),
     "capacity": (),
     "metrics": (),
