@@ -17,6 +17,7 @@ import tempfile
 import time
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -59,7 +60,7 @@ def main() -> None:
     print(json.dumps(result))
 
 
-def _streamed(service: ServiceProcess, num_steps: int) -> dict[str, float]:
+def _streamed(service: ServiceProcess, num_steps: int) -> dict[str, Any]:
     with connect(service.target) as client, client.stream("train", global_batch_size=_BATCH_SIZE) as stream:
         for _ in islice(stream, int(num_steps * _WARM_UP)):
             pass

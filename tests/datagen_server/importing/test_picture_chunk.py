@@ -8,6 +8,7 @@ import pytest
 
 from datagen_server.importing import picture_chunk
 from datagen_server.importing.picture_chunk import CHUNK_BYTES, digest_of_file, examine_chunk
+from datagen_server.importing.sources.file_tree import read_file
 from datagen_server.shards.manifest import Manifest
 from shared.images.decode import MAX_FILE_BYTES, WHITE, PictureProblem
 from shared.protocol.codec import Codec
@@ -82,11 +83,10 @@ def test_a_file_that_goes_while_it_is_imported_is_skipped_and_told(
 ) -> None:
     for number in range(6):
         (tmp_path / f"{number}ab.png").write_bytes(picture_file(seed=number))
-    read = picture_chunk.read_file
 
     def late(path: str) -> bytes:
         Path(path).with_name("3ab.png").unlink(missing_ok=True)
-        return read(path)
+        return read_file(path)
 
     monkeypatch.setattr(picture_chunk, "read_file", late)
     facts = imported(("train", tmp_path), out=tmp_path.with_name("out"))
