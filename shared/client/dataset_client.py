@@ -88,7 +88,7 @@ class DatasetClient:
 
     def open_streams(self, requests: Iterable[StreamRequest], prefetch: int = 4) -> BatchStreams:
         """The streams of several requests as one, such as the epochs of a training; see `open_stream`."""
-        return BatchStreams(requests, prefetch, lambda request: self.open_stream(request, prefetch))
+        return BatchStreams(requests, lambda request: self.open_stream(request, prefetch))
 
     def samples(self, split: str, indices: Sequence[int], codec: Codec | None = None) -> list[Sample]:
         """Single samples, in the order asked; `InvalidRequest` and `NotFound` name what is out of its bound."""

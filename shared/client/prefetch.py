@@ -64,9 +64,9 @@ class BatchStream(Iterator[Batch]):
         self._start(request)
 
     @property
-    def steps(self) -> range:
-        """The steps that it was opened for."""
-        return self._request.steps
+    def is_received(self) -> bool:
+        """Whether all its batches are here, so that the service is done with it."""
+        return self._ended and self._error is None
 
     @property
     def reopened(self) -> int:
@@ -145,14 +145,12 @@ def _num_decoders() -> int:
 class BatchStreams:
     """The batches of several requests, such as epochs, one after the other without a pause between them.
 
-    The next stream is opened when the last `prefetch` batches of the one before are still to be used. To be iterated
-    once, by one thread; any thread may close it.
+    The next stream is opened once the one before is received, while its last batches are used: so the service never has
+    two of them. To be iterated once, by one thread; any thread may close it.
     """
 
-    def __init__(
-        self, requests: Iterable[StreamRequest], prefetch: int, open_stream: Callable[[StreamRequest], BatchStream]
-    ) -> None:
-        self._requests, self._prefetch, self._open_stream = iter(requests), prefetch, open_stream
+    def __init__(self, requests: Iterable[StreamRequest], open_stream: Callable[[StreamRequest], BatchStream]) -> None:
+        self._requests, self._open_stream = iter(requests), open_stream
         self._streams: deque[BatchStream] = deque()  # That which is read, and the next one.
         self._reopened = 0
         self._closed = False
@@ -168,11 +166,13 @@ class BatchStreams:
             while self._streams and not self._closed:
                 stream = self._streams[0]
                 for batch in stream:
-                    if len(self._streams) == 1 and stream.steps.stop - batch.step <= self._prefetch:
+                    if len(self._streams) == 1 and stream.is_received:
                         self._open_next()
                     yield batch
                 self._reopened += stream.reopened
                 self._streams.popleft().close()
+                if not self._streams:
+                    self._open_next()
         finally:
             self.close()
 

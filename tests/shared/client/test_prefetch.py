@@ -122,16 +122,31 @@ def test_the_next_stream_is_opened_while_the_last_batches_are_used(client: Datas
             opened.append(request.epoch)
             yield request
 
-    batches = iter(client.open_streams(noted(), prefetch=2))
-    assert [(next(batches).step, len(opened)) for _ in range(5)] == [(0, 1), (1, 1), (2, 1), (3, 2), (4, 2)]
+    streams = client.open_streams(noted(), prefetch=2)
+    batches = iter(streams)
+    assert [(next(batches).step, len(opened)) for _ in range(2)] == [(0, 1), (1, 1)]
+    assert next(batches).step == 2
+    while not streams._streams[0].is_received:
+        time.sleep(0.01)
+    assert [(next(batches).step, len(opened)) for _ in range(2)] == [(3, 2), (4, 2)]
     assert [(batch.epoch, batch.step) for batch in batches] == [(1, step) for step in range(5)]
+
+
+@pytest.mark.parametrize("prefetch", [1, 4, 9])
+def test_a_service_that_allows_one_stream_never_has_two(prefetch: int) -> None:
+    with served(ToySource(delay_s=0.005), max_streams=1) as target, connect(target) as client:
+        streams = client.open_streams(epochs_of(client, range(6)), prefetch)
+        assert len(list(streams)) == 30
+        assert streams.reopened == 0
 
 
 def test_closing_ends_both_open_streams(client: DatasetClient) -> None:
     streams = client.open_streams(epochs_of(client, range(9)))
     batches = iter(streams)
-    for _ in range(3):
-        next(batches)
+    next(batches)
+    while not streams._streams[0].is_received:
+        time.sleep(0.01)
+    next(batches)
     both = list(streams._streams)
     assert len(both) == 2
     streams.close()
@@ -156,6 +171,10 @@ def test_an_error_of_one_stream_closes_the_next(client: DatasetClient, monkeypat
 
     monkeypatch.setattr(ReceivedBatch, "decode", damaged)
     streams = client.open_streams(epochs_of(client, range(2)))
+    batches = iter(streams)
+    next(batches)
+    while not streams._streams[0].is_received:
+        time.sleep(0.01)
     with pytest.raises(DataLoss):
-        list(streams)
+        list(batches)
     assert [stream._closed for stream in streams._streams] == [True, True]
