@@ -10,8 +10,8 @@ What is listed in `__all__` is the public interface; the rest of the package may
   `codecs`, `stream`, `samples`. Used in a `with` block, or closed with `close`. Any thread may use it.
 - `client.stream(split, ...)` gives a `BatchStream`, to be iterated by one thread: one rank's part of one epoch, as
   `Batch` values whose arrays are the reader's own to keep but not to write to. Several streams may be open at once.
-- `client.open_streams(client.request(split, epoch=epoch, ...) for epoch in range(10))` reads ten epochs without a pause
-  between them.
+- `client.open_streams(client.request(split, epoch=epoch, ...) for epoch in range(10))` reads ten epochs, each opened
+  while the last batches of the one before are used.
 - Errors are those of `shared.errors`, each one line for the user: `Unavailable` when no service has answered for
   `RetryPolicy.give_up_after_s`, `DataLoss` for damage that no replica can replace, `InvalidRequest` and `NotFound` for
   a bad argument. A service that dies, drains or freezes is no error: the stream resumes, there or at a replica.

@@ -143,10 +143,11 @@ def _num_decoders() -> int:
 
 
 class BatchStreams:
-    """The batches of several requests, such as epochs, one after the other without a pause between them.
+    """The batches of several requests, such as epochs, one after the other.
 
     The next stream is opened once the one before is received, while its last batches are used: so the service never has
-    two of them. To be iterated once, by one thread; any thread may close it.
+    two of them, and up to twice `prefetch` batches wait here. To be iterated once, by one thread; any thread may close
+    it.
     """
 
     def __init__(self, requests: Iterable[StreamRequest], open_stream: Callable[[StreamRequest], BatchStream]) -> None:

@@ -43,12 +43,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         make = [sys.executable, "-m", "datagen_server", "materialize", "--out", f"{folder}/shards"]
         subprocess.run([*make, "--count", f"train={options.samples}", "test=64"], check=True)
-        with _service("--shards", f"{folder}/shards") as target:
-            results += [_measured("loader", target, options, workers) for workers in options.workers]
-            results.append(_measured("jax", target, options, 0))
+        with _service("--shards", f"{folder}/shards") as service:
+            results += [_measured("loader", service, options, workers) for workers in options.workers]
+            results.append(_measured("jax", service, options, 0))
     workers = max(1, (os.cpu_count() or 1) - 4)
-    with _service("--workers", workers, "--count", "train=50000", "test=10000") as target:
-        results.append(_measured("train", target, options, 0))
+    with _service("--workers", workers, "--count", "train=50000", "test=10000") as service:
+        results.append(_measured("train", service, options, 0))
     table = Table("", "figures", title=f"into {results[0]['device']}, {os.cpu_count()} cores")
     for result in results:
         table.add_row(result["part"], ", ".join(f"{name} {value}" for name, value in result.items() if name != "part"))
@@ -68,7 +68,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _service(*arguments: object) -> Any:
+def _service(*arguments: object) -> ServiceProcess:
     options = "serve", "--listen", "127.0.0.1:PORT", "--stop-with-stdin"
     return ServiceProcess("datagen_server", *options, *map(str, arguments))
 

@@ -1,4 +1,4 @@
-"""Why one stream leaves part of two cores idle: how many threads a message wakes, and how long a wake-up takes here.
+"""What one stream leaves idle of two cores, beside how many threads a message wakes and how long a wake-up takes here.
 
     python -m tests.benchmarks.bench_wakeups [--samples N]
 
