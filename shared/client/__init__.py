@@ -25,8 +25,9 @@ A name of `__all__` is imported when it is first asked for: a health check needs
 """
 
 import os
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from shared.lazy_names import lazy_names
 
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "1")
 
@@ -39,6 +40,23 @@ if TYPE_CHECKING:
     from shared.protocol.batch import Batch, Sample
     from shared.protocol.codec import Codec
     from shared.security.credentials import Security
+else:
+    __getattr__ = lazy_names(
+        __name__,
+        {
+            "Batch": "shared.protocol.batch",
+            "BatchStream": "shared.client.prefetch",
+            "BatchStreams": "shared.client.prefetch",
+            "Codec": "shared.protocol.codec",
+            "DatasetClient": "shared.client.dataset_client",
+            "Remainder": "shared.dataset.rank_slice",
+            "RetryPolicy": "shared.client.retry",
+            "Sample": "shared.protocol.batch",
+            "Security": "shared.security.credentials",
+            "StreamState": "shared.client.stream_state",
+            "connect": "shared.client.dataset_client",
+        },
+    )
 
 __all__ = [
     "Batch",
@@ -53,26 +71,3 @@ __all__ = [
     "StreamState",
     "connect",
 ]
-
-_MODULES = {
-    "Batch": "shared.protocol.batch",
-    "BatchStream": "shared.client.prefetch",
-    "BatchStreams": "shared.client.prefetch",
-    "Codec": "shared.protocol.codec",
-    "DatasetClient": "shared.client.dataset_client",
-    "Remainder": "shared.dataset.rank_slice",
-    "RetryPolicy": "shared.client.retry",
-    "Sample": "shared.protocol.batch",
-    "Security": "shared.security.credentials",
-    "StreamState": "shared.client.stream_state",
-    "connect": "shared.client.dataset_client",
-}
-
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> Any:
-        if name not in _MODULES:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value = getattr(import_module(_MODULES[name]), name)
-        globals()[name] = value
-        return value
