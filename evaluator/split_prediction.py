@@ -23,10 +23,10 @@ from shared.dataset.rank_slice import Remainder
 from shared.dataset.spec import DatasetSpec
 from shared.images.fit import fit_picture
 from shared.protocol.batch import Batch, text_of
-from shared.recogniser import Device
 from shared.recogniser.checkpoint_info import CheckpointInfo
 from shared.recogniser.checkpoint_network import open_network
 from shared.recogniser.ctc.ctc_decoding import decode, text_loss
+from shared.recogniser.device_name import Device
 from shared.recogniser.image_reader import BATCH_SIZE
 from shared.system.cpu_limit import num_cores
 

@@ -11,9 +11,9 @@ from typing import Any
 import mindspore as ms
 
 from shared.errors import UsageError
-from shared.recogniser import Device
 from shared.recogniser.checkpoint_info import find_checkpoint, read_info
 from shared.recogniser.device import set_device
+from shared.recogniser.device_name import Device
 from shared.recogniser.hub import NAME, create_network
 from shared.recogniser.network.network_spec import NetworkSpec
 from shared.recogniser.onnx.checkpoint_model import build_checkpoint_model

@@ -13,7 +13,9 @@ CPU, unless they set the variable themselves.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from shared.recogniser.device_name import Device
 
 if TYPE_CHECKING:
     from shared.recogniser.image_reader import ImageReader
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "upb")
 os.environ.setdefault("GLOG_v", "3")
 
-Device = Literal["cpu", "gpu", "ascend"]
-"Where a network runs."
+__all__ = ["Device", "load"]
 
 
 def load(path: str | Path, device: Device = "cpu") -> "ImageReader":

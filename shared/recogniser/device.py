@@ -16,7 +16,7 @@ from mindspore import nn, ops
 from numpy.typing import NDArray
 
 from shared.errors import UsageError
-from shared.recogniser import Device
+from shared.recogniser.device_name import Device
 
 _TARGETS = {"cpu": "CPU", "gpu": "GPU", "ascend": "Ascend"}
 

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from shared.dataset.fit import Fit
 from shared.dataset.spec import DatasetSpec
-from shared.recogniser import Device
 from shared.recogniser.checkpoint import load_parameters
 from shared.recogniser.checkpoint_info import CheckpointInfo
 from shared.recogniser.device import Signal
+from shared.recogniser.device_name import Device
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 
 NETWORK_BATCH_SIZE = 64

@@ -16,9 +16,9 @@ import mindspore as ms
 
 from shared.client import DatasetClient
 from shared.errors import StreamingError
-from shared.recogniser import Device
 from shared.recogniser.checkpoint import weights_digest
 from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, TensorRows, tensor_rows
+from shared.recogniser.device_name import Device
 from trainer.config import TrainerConfig
 from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World

@@ -1,8 +1,8 @@
 """A run of one rank, in the process of the command."""
 
 from shared.client import RetryPolicy, connect
-from shared.recogniser import Device
 from shared.recogniser.device import set_device
+from shared.recogniser.device_name import Device
 from shared.security.credentials import Access
 from shared.system.signals import stop_on_signal
 from trainer.config import TrainerConfig

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
-from shared.recogniser import Device
 from shared.recogniser.ctc.ctc_frames import check_longest_label
 from shared.recogniser.ctc.ctc_loss import CtcLoss
 from shared.recogniser.device import Signal
+from shared.recogniser.device_name import Device
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 from shared.recogniser.network.network_spec import NetworkSpec, resized_width
 from trainer.config import TrainerConfig

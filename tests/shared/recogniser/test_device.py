@@ -6,8 +6,8 @@ import pytest
 from mindspore import nn, ops
 
 from shared.errors import UsageError
-from shared.recogniser import Device
 from shared.recogniser.device import Signal, set_device
+from shared.recogniser.device_name import Device
 
 
 class _Doubled(nn.Cell):

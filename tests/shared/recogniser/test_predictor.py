@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.errors import DataLoss
-from shared.recogniser import Device
 from shared.recogniser.checkpoint_info import CheckpointInfo, read_info
 from shared.recogniser.checkpoint_network import open_network
 from shared.recogniser.ctc.ctc_decoding import greedy_decode
+from shared.recogniser.device_name import Device
 from shared.recogniser.image_reader import ImageNetwork
 from shared.recogniser.onnx.predictor import OnnxPredictor, load_checkpoint_network
 from shared.recogniser.predictor import Predictor
