@@ -96,7 +96,14 @@ def test_a_health_check_imports_nothing_slow() -> None:
     assert imported("datagen_server health --target 127.0.0.1:1", 1) & (SLOW | {"yaml"}) == set()
 
 
-def test_a_training_without_a_page_imports_nothing_that_draws_one() -> None:
-    code = "import sys, trainer.training.single_rank, trainer.distributed.rank_training; print(*sys.modules)"
+@pytest.mark.parametrize(
+    ("modules", "absent"),
+    [
+        ("trainer.training.single_rank, trainer.distributed.rank_training", {"flask", "matplotlib", "onnxruntime"}),
+        ("datagen_server.commands.serve", {"flask", "mindspore", "numba"}),
+    ],
+)
+def test_neither_a_page_nor_what_comes_later_is_waited_for(modules: str, absent: set[str]) -> None:
+    code = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert {"flask", "matplotlib"} & set(done.stdout.splitlines()[-1].split()) == set()
+    assert absent & set(done.stdout.splitlines()[-1].split()) == set()

@@ -5,6 +5,7 @@ import json
 import logging
 from functools import partial
 
+from datagen_server import page
 from datagen_server.commands.open_source import open_source
 from datagen_server.page.recent_faults import RecentFaults
 from datagen_server.service.auth import ServerSecurity
@@ -36,15 +37,14 @@ def run(options: argparse.Namespace) -> int:
     with RecentFaults() as faults, open_source(options) as source:
         counts = " ".join(f"{name}={count}" for name, count in source.dataset.counts.items())
         _LOG.info("serving %s, %s, fingerprint %s", counts, source.kind, source.dataset.fingerprint)
-        server, page = DatasetServer(source, listen, options.max_streams, authentication, options.memory), None
+        server = DatasetServer(source, listen, options.max_streams, authentication, options.memory)
+        page_server = None
         if metrics_listen is not None:
-            # Not above: without a page a service starts sooner, and needs no Flask.
-            from datagen_server.page.app import status_app
-
-            app = status_app(source, server.metrics, lambda: server.is_serving, faults)
-            page = PageServer(app, metrics_listen)
+            # Only now is Flask imported.
+            app = page.status_app(source, server.metrics, lambda: server.is_serving, faults)
+            page_server = PageServer(app, metrics_listen)
         announce = partial(_announce_as_json, source) if options.json else None
-        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page, announce=announce)
+        return serve_until_stopped(server, stop_with_stdin=options.stop_with_stdin, page=page_server, announce=announce)
 
 
 def _metrics_listen(options: argparse.Namespace) -> ListenAddress | None:

@@ -9,35 +9,22 @@ Importing MindSpore makes protobuf fall back to its pure Python parser, 3-10 tim
 every process started from here, unless the environment already says otherwise; hence the first line below. It also
 warns about every accelerator package it does not find; `GLOG_v=3` (errors only) keeps that from people who asked for a
 CPU, unless they set the variable themselves.
+
+`load` is imported when it is first asked for: what it needs takes a moment to import, and this package must not.
 """
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shared.lazy_names import lazy_names
 from shared.recogniser.device_name import Device
-
-if TYPE_CHECKING:
-    from shared.recogniser.image_reader import ImageReader
 
 os.environ.setdefault("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "upb")
 os.environ.setdefault("GLOG_v", "3")
 
+if TYPE_CHECKING:
+    from shared.recogniser.loading import load
+else:
+    __getattr__ = lazy_names(__name__, {"load": "shared.recogniser.loading"})
+
 __all__ = ["Device", "load"]
-
-
-def load(path: str | Path, device: Device = "cpu") -> "ImageReader":
-    """What reads pictures with a trained network.
-
-    path: a run directory, meaning its newest checkpoint; RUN/best.json, meaning its best one; a `.ckpt` file; or an
-    exported `.onnx` file, which is for the CPU. Raises `UsageError` when there is none, `DataLoss` for a damaged one.
-    """
-    # What they need takes a moment to import, and importing this package must not.
-    from shared.recogniser.checkpoint_network import open_checkpoint
-    from shared.recogniser.image_reader import ImageReader
-
-    if Path(path).suffix == ".onnx":
-        from shared.recogniser.onnx.predictor import load_onnx
-
-        return ImageReader(load_onnx(Path(path), device))
-    return ImageReader(open_checkpoint(Path(path), device))

@@ -6,8 +6,9 @@ logits differ by about 1e-5.
 
 from pathlib import Path
 
-from shared.recogniser import Device
+from shared.recogniser import network, onnx
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, read_info
+from shared.recogniser.device_name import Device
 from shared.recogniser.image_reader import ImageNetwork
 
 
@@ -21,9 +22,7 @@ def open_checkpoint(path: Path, device: Device) -> ImageNetwork:
 def check_device(device: Device) -> None:
     """Raises `UsageError` where MindSpore finds no such device; call it before `open_network`."""
     if device != "cpu":
-        from shared.recogniser.device import set_device
-
-        set_device(device)
+        network.set_device(device)
 
 
 def open_network(
@@ -34,11 +33,7 @@ def open_network(
     num_threads: on the CPU, that share the work of one call; by default one for each core.
     """
     if device == "cpu":
-        from shared.recogniser.onnx.predictor import load_checkpoint_network
-
-        return load_checkpoint_network(checkpoint, info, num_threads)
-    from shared.recogniser.predictor import Predictor
-
-    predictor = Predictor(checkpoint, info, device)
+        return onnx.load_checkpoint_network(checkpoint, info, num_threads)
+    predictor = network.Predictor(checkpoint, info, device)
     predictor.warm_up()
     return predictor

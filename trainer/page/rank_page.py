@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
+from trainer import page
 from trainer.metrics_option import PageOptions
 
 if TYPE_CHECKING:
@@ -13,7 +14,5 @@ def shown_page(trainer: "Trainer", pages: PageOptions) -> AbstractContextManager
     """Shows the live page and answers Prometheus during the block, whose value is the address; "" for no page."""
     if pages.listen is None:
         return nullcontext("")
-    # Flask and Matplotlib take a moment to import: a run without a page does not wait for them.
-    from trainer.page.prometheus_exporter import exported_metrics
-
-    return exported_metrics(trainer, pages, pages.listen)
+    # Only now are Flask and Matplotlib imported.
+    return page.exported_metrics(trainer, pages, pages.listen)

@@ -18,9 +18,10 @@ from shared.client import BatchStream, DatasetClient
 from shared.dataset.rank_slice import Remainder
 from shared.errors import UsageError
 from shared.protocol.batch import text_of
-from shared.recogniser import Device
+from shared.recogniser import onnx
 from shared.recogniser.ctc.ctc_decoding import collapse
 from shared.recogniser.device import Signal
+from shared.recogniser.device_name import Device
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 from shared.recogniser.onnx.metadata import OnnxMetadata
 from shared.recogniser.predictor import NETWORK_BATCH_SIZE
@@ -83,16 +84,13 @@ class Validator:
 
     def _on_cpu(self) -> Callable[[NDArray[np.uint8]], NDArray[np.int64]]:
         """What `BestPath.run` does, with the weights of this moment; nothing has to be compiled."""
-        # Not above: onnx and onnxruntime take a moment to import, and the first step does not wait for it.
-        from shared.recogniser.onnx.graph import build_onnx
-        from shared.recogniser.onnx.predictor import OnnxPredictor
-
         spec, dataset = self._network.spec, self._client.dataset.spec
         metadata = OnnxMetadata(
             alphabet=dataset.alphabet, width=spec.width, height=spec.height, max_length=dataset.max_length
         )
         weights = {weight.name: weight.asnumpy() for weight in self._network.trainable_params()}
-        predictor = OnnxPredictor(build_onnx(spec, weights, metadata).SerializeToString())
+        # Only now are onnx and onnxruntime imported: the first step does not wait for them.
+        predictor = onnx.OnnxPredictor(onnx.build_onnx(spec, weights, metadata).SerializeToString())
         return lambda images: predictor.logits(images).argmax(axis=2)
 
     def _batches(self) -> BatchStream:

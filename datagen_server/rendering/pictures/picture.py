@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from datagen_server.rendering import pictures
 from datagen_server.rendering.noise import Dots
 from datagen_server.rendering.pictures.geometry import Color, Shape, Size
 from datagen_server.rendering.pictures.pillow import PillowPicture
@@ -65,17 +66,16 @@ def quickest_picture() -> type[Picture]:
     if platform.machine() != "x86_64":
         return PillowPicture
     try:
-        # Not above: it takes time and memory, and commands that draw nothing come here as well.
-        from datagen_server.rendering.pictures.compiled import CompiledPicture
+        compiled = pictures.CompiledPicture  # Imports Numba.
     except ImportError:
         return PillowPicture
     except RuntimeError as error:  # Numba's, when no folder is writable: each process would compile for seconds.
         _logger.warning("pictures are drawn with Pillow, at half the speed: %s; set NUMBA_CACHE_DIR to a folder", error)
         return PillowPicture
-    if not np.array_equal(_probe(CompiledPicture), _probe(PillowPicture)):
+    if not np.array_equal(_probe(compiled), _probe(PillowPicture)):
         _logger.warning("pictures are drawn with Pillow, at half the speed: the compiled kernels draw other pixels")
         return PillowPicture
-    return CompiledPicture
+    return compiled
 
 
 def _probe(kind: type[Picture]) -> NDArray[np.uint8]:

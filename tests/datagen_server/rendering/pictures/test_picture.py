@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pytest
 
+from datagen_server.rendering import pictures as package
 from datagen_server.rendering.pictures import compiled as compiled_module
 from datagen_server.rendering.pictures import glyph_kernel, smooth_kernel
 from datagen_server.rendering.pictures import picture as pictures
@@ -95,6 +96,7 @@ def test_a_short_job_never_loads_numba() -> None:
 @pytest.fixture
 def chosen_anew(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr(pictures, "quickest_picture", quickest_picture.__wrapped__)
+    monkeypatch.delitem(vars(package), "CompiledPicture", raising=False)  # It is asked for anew.
     return monkeypatch
 
 
