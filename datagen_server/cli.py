@@ -5,9 +5,8 @@ To add a command: a function `add_NAME` in `parsers` that adds its parser, a lin
 """
 
 from collections.abc import Iterable, Sequence
-from importlib import import_module
 
-from shared.system.command_line import CommandParser
+from shared.system.command_line import CommandParser, load_module, run_command
 
 _PARSERS = {
     "serve": "service",
@@ -27,8 +26,7 @@ def main(argv: Sequence[str]) -> int:
     """Runs one command; returns its exit code."""
     known = [name for name in argv[:1] if name in _PARSERS]
     options = build_parser(known or _PARSERS).parse_args(argv)
-    command = import_module(f"datagen_server.commands.{options.command}")
-    return int(command.run(options))
+    return run_command(f"datagen_server.commands.{options.command}", options)
 
 
 def build_parser(names: Iterable[str] = _PARSERS) -> CommandParser:
@@ -39,5 +37,5 @@ def build_parser(names: Iterable[str] = _PARSERS) -> CommandParser:
     )
     subcommands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=CommandParser)
     for name in names:
-        getattr(import_module(f"datagen_server.parsers.{_PARSERS[name]}"), f"add_{name}")(subcommands)
+        getattr(load_module(f"datagen_server.parsers.{_PARSERS[name]}"), f"add_{name}")(subcommands)
     return parser

@@ -8,8 +8,7 @@ from evaluator import predict
 from shared.client.wait_option import add_wait_option
 from shared.dataset.spec_options import add_font_option
 from shared.security.credentials import add_security_options
-from shared.system.command_line import CommandParser, positive
-from shared.system.signals import uninterrupted
+from shared.system.command_line import CommandParser, positive, run_command
 
 _EXAMPLES = """\
 examples:
@@ -26,11 +25,7 @@ def main(argv: Sequence[str]) -> int:
     """Evaluates one checkpoint: 0, or 1 when it does not reach --min-accuracy. `predict` is a command of its own."""
     if argv[:1] == ["predict"]:
         return predict.main(argv[1:])
-    options = build_parser().parse_args(argv)
-    # What it needs takes a moment to import: --help and a mistyped flag do not wait for it.
-    with uninterrupted():
-        from evaluator.evaluation_run import run
-    return run(options)
+    return run_command("evaluator.evaluation_run", build_parser().parse_args(argv))
 
 
 def build_parser() -> argparse.ArgumentParser:

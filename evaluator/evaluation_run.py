@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from evaluator.evaluate import Evaluation, best_of, check_batch_size, check_dataset, check_same_dataset, count_all
@@ -22,6 +23,7 @@ from shared.protocol.request import count_of
 from shared.recogniser.checkpoint_info import CheckpointInfo, find_checkpoint, find_checkpoints, read_info
 from shared.recogniser.checkpoint_network import check_device
 from shared.security.credentials import Access, security_of
+from shared.system.command_line import load_module
 from shared.system.embedded_service import embedded_service
 from shared.system.progress import announced, progress
 from shared.system.signals import uninterrupted
@@ -96,14 +98,10 @@ def _service(options: argparse.Namespace, info: CheckpointInfo) -> Iterator[Acce
         yield Access(options.datagen, security)
         return
     counts = {"train": info.split_count, "test": TEST_COUNT}
-    with embedded_service(counts, _render_spec(info, options.fonts), while_it_starts=_import_network) as target:
+    # What predicts takes as long to import as the service to start.
+    prepare = partial(load_module, "shared.recogniser.onnx.predictor")
+    with embedded_service(counts, _render_spec(info, options.fonts), while_it_starts=prepare) as target:
         yield Access(target)
-
-
-def _import_network() -> None:
-    """What predicts takes as long to import as the service to start."""
-    with uninterrupted():
-        import shared.recogniser.onnx.predictor  # noqa: F401
 
 
 def _render_spec(info: CheckpointInfo, fonts: list[Path]) -> RenderSpec:

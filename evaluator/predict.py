@@ -4,8 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.system.command_line import CommandParser
-from shared.system.signals import uninterrupted
+from shared.system.command_line import CommandParser, run_command
 
 _EXAMPLES = """\
 examples:
@@ -22,11 +21,7 @@ fitted as an import fits it, a transparent one is put on the same ground.
 
 def main(argv: Sequence[str]) -> int:
     """Predicts: 0, or 2 when a file could not be used, after those that could."""
-    options = _parser().parse_args(argv)
-    # What it needs takes a moment to import: --help and a mistyped flag do not wait for it.
-    with uninterrupted():
-        from evaluator.prediction_run import run
-    return run(options)
+    return run_command("evaluator.prediction_run", _parser().parse_args(argv))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,8 +7,7 @@ from pathlib import Path
 from shared.client.wait_option import add_wait_option
 from shared.dataset.spec_options import add_spec_options
 from shared.security.credentials import add_security_options
-from shared.system.command_line import CommandParser, positive
-from shared.system.signals import uninterrupted
+from shared.system.command_line import CommandParser, positive, run_command
 from trainer.distributed.placement import DEFAULT_MASTER_PORT
 from trainer.metrics_option import add_metrics_options
 from trainer.presets import PRESETS
@@ -32,11 +31,7 @@ examples:
 
 def main(argv: Sequence[str]) -> int:
     """Runs one training; returns the exit code."""
-    options = build_parser().parse_args(argv)
-    # What it needs takes a moment to import: --help and a mistyped flag do not wait for it.
-    with uninterrupted():
-        from trainer.training_run import run
-    return run(options)
+    return run_command("trainer.training_run", build_parser().parse_args(argv))
 
 
 def build_parser() -> argparse.ArgumentParser:

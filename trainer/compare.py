@@ -1,4 +1,7 @@
-"""`python -m trainer.compare RUN RUN...`: two or more runs on one page, their curves and the keys that differ."""
+"""`python -m trainer.compare RUN RUN...`: two or more runs on one page, their curves and the keys that differ.
+
+What it does is in `page/comparison.py`.
+"""
 
 if __name__ == "__main__":
     from shared.system.signals import end_at_once_on_interrupt
@@ -8,9 +11,7 @@ if __name__ == "__main__":
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.errors import UsageError
-from shared.system.atomic_file import write_atomic
-from shared.system.command_line import CommandParser, run
+from shared.system.command_line import CommandParser, run, run_command
 
 _EXAMPLES = """\
 examples:
@@ -25,19 +26,7 @@ def main(argv: Sequence[str]) -> int:
     parser = CommandParser("python -m trainer.compare", description=about, epilog=_EXAMPLES)
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="a run directory")
     parser.add_argument("--out", type=Path, required=True, metavar="PAGE.html", help="where the page goes")
-    options = parser.parse_args(argv)
-    # What draws the page takes a moment to import: --help and a mistyped flag do not wait for it.
-    from trainer.page.comparison import read_run, render_comparison
-
-    runs = [read_run(path) for path in dict.fromkeys(options.runs)]
-    if len(runs) < 2:
-        raise UsageError(f"two or more runs are compared, got only {runs[0].name}")
-    try:
-        write_atomic(options.out, render_comparison(runs))
-    except OSError as error:
-        raise UsageError(f"cannot write {options.out}: {error.strerror}") from error
-    print(options.out)
-    return 0
+    return run_command("trainer.page.comparison", parser.parse_args(argv))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,11 @@ if __name__ == "__main__":
     end_at_once_on_interrupt()
 
 import argparse
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from shared.errors import UsageError
-from shared.system.command_line import CommandParser, run
-from shared.system.signals import uninterrupted
+from shared.system.command_line import CommandParser, run, run_command
 
 _EXAMPLES = """\
 examples:
@@ -36,20 +34,7 @@ def main(argv: Sequence[str]) -> int:
     """Exports one checkpoint."""
     options = _parser().parse_args(argv)
     _check_out(options.out)  # Before the work, not after it.
-    # MindSpore takes seconds to import, and rich a moment: --help and a mistyped flag do not wait for them.
-    from shared.system.progress import announced
-
-    with announced("compiling the network"), uninterrupted():
-        from trainer.export_formats import export_mindir, export_onnx
-
-        export = export_onnx if options.out.suffix == ".onnx" else export_mindir
-        written = export(options.ckpt, options.out, options.device)
-    if options.json:
-        print(json.dumps(written))
-    else:
-        shapes = f"uint8 {written['input_shape']} -> float32 {written['output_shape']}".replace("None", "n")
-        print(f"{written['file']}  {written['size_bytes']:,} bytes  {shapes}")
-    return 0
+    return run_command("trainer.export_run", options)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -3,9 +3,10 @@
 import argparse
 import json
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from shared.client import RetryPolicy, connect
@@ -14,7 +15,7 @@ from shared.dataset.spec_options import RenderSpec, given_spec_options, spec_of
 from shared.errors import UsageError
 from shared.recogniser.checkpoint_info import find_checkpoint
 from shared.security.credentials import Access, security_of
-from shared.system.command_line import interrupted
+from shared.system.command_line import interrupted, load_module
 from shared.system.directory_lock import made_and_locked
 from shared.system.embedded_service import embedded_service
 from shared.system.signals import stop_on_signal, uninterrupted
@@ -132,7 +133,9 @@ def _service(
     addresses = [pages.service_page]
     counts = {"train": config.train_samples, "valid": config.validate_samples, "test": 10_000}
     on_page = None if pages.listen is None else addresses.append
-    prepare = _import_training if options.ranks == 1 and options.rank_table is None else _do_nothing
+    # MindSpore takes as long to import as the service to start. Several ranks import what they need themselves.
+    is_alone = options.ranks == 1 and options.rank_table is None
+    prepare: Callable[[], object] = partial(load_module, "trainer.training.single_rank") if is_alone else lambda: None
     with embedded_service(counts, render_spec, on_page=on_page, while_it_starts=prepare) as embedded:
         if not options.resume:
             run.write_spec(render_spec)
@@ -140,16 +143,6 @@ def _service(
             yield Access(embedded), replace(pages, service_page=pages.service_page or addresses[-1])
         finally:
             run.remove_spec_without_run()
-
-
-def _import_training() -> None:
-    """MindSpore takes as long to import as the service to start."""
-    with uninterrupted():
-        import trainer.training.single_rank  # noqa: F401
-
-
-def _do_nothing() -> None:
-    """The ranks import what they need themselves."""
 
 
 def _render_spec(options: argparse.Namespace, config: TrainerConfig) -> RenderSpec:

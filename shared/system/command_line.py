@@ -14,12 +14,14 @@ import signal
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import NoReturn
 
 from shared.errors import StreamingError, UsageError
 from shared.system.open_files import raise_limit
-from shared.system.signals import interrupted_by_signal
+from shared.system.signals import interrupted_by_signal, uninterrupted
 from shared.system.standard_streams import protect_stderr
 
 _WRONG_PLACE = PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError
@@ -108,6 +110,21 @@ def run(main: Callable[[Sequence[str]], int], name: str) -> NoReturn:
     # The end of the process frees what is left; looking through MindSpore's objects first takes 0.3 s.
     gc.freeze()
     sys.exit(code)
+
+
+def run_command(module: str, options: argparse.Namespace) -> int:
+    """Imports what a command does, by the name of its module, and returns the exit code of its `run(options)`.
+
+    A command line imports only what reads its arguments, then calls this: neither --help nor a mistyped flag waits for
+    what is slow to import.
+    """
+    return int(load_module(module).run(options))
+
+
+def load_module(name: str) -> ModuleType:
+    """Imports a module by its name. Ctrl-C takes effect afterwards: it would abort an import of MindSpore."""
+    with uninterrupted():
+        return import_module(name)
 
 
 def interrupted(name: str, received: Sequence[int]) -> int:

@@ -34,7 +34,7 @@ def embedded_service(
     render_spec: RenderSpec | None = None,
     num_workers: int | None = None,
     on_page: Callable[[str], None] | None = None,
-    while_it_starts: Callable[[], None] = lambda: None,
+    while_it_starts: Callable[[], object] = lambda: None,
 ) -> Iterator[str]:
     """Yields the target of a service that this process starts and, at the end of the block, stops.
 

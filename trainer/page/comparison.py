@@ -1,5 +1,6 @@
 """Several runs on one HTML page without scripts or external files: curves, last figures, keys that differ."""
 
+import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from shared.page.texts import duration
 from shared.page.web_app import STATIC
 from shared.page.web_app import TEMPLATES as BASE_TEMPLATES
 from shared.recogniser.run_layout import RunLayout
+from shared.system.atomic_file import write_atomic
 from trainer.config import TrainerConfig, load_config
 from trainer.page.app import TEMPLATES
 
@@ -35,6 +37,19 @@ class ComparedRun:
     def best_accuracy(self) -> float | None:
         """The highest of its validations, if it had one."""
         return max((row.valid_accuracy for row in self.history if row.valid_accuracy is not None), default=None)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Writes the page and prints where it is; raises `UsageError` for fewer than two runs."""
+    runs = [read_run(path) for path in dict.fromkeys(options.runs)]
+    if len(runs) < 2:
+        raise UsageError(f"two or more runs are compared, got only {runs[0].name}")
+    try:
+        write_atomic(options.out, render_comparison(runs))
+    except OSError as error:
+        raise UsageError(f"cannot write {options.out}: {error.strerror}") from error
+    print(options.out)
+    return 0
 
 
 def read_run(path: Path) -> ComparedRun:
