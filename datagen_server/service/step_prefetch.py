@@ -1,5 +1,6 @@
 """Prefetching on the server: the next steps of a stream are read ahead, so that rendering, joining and sending overlap.
 
+What takes no time, such as reading from memory, is not done ahead: it is sent while it is still in a core's cache.
 How far ahead is bounded by steps and by the server's memory budget: that, and gRPC's flow control, is all that a slow
 reader can cost. What is read ahead never keeps others waiting: only the next step may wait for memory.
 """
@@ -60,7 +61,8 @@ class StepPrefetcher:
         self._source, self._request, self._budget = source, request, budget
         step_bytes = request.rank_slice.batch_size * request.dataset.spec.image_bytes
         self._step_memory = _COPIES * step_bytes
-        self._num_ahead = max(1, min(_STEPS_AHEAD, _BYTES_AHEAD // step_bytes))
+        self._max_ahead = max(1, min(_STEPS_AHEAD, _BYTES_AHEAD // step_bytes))
+        self._num_ahead = 0
         self._ahead: deque[_Read] = deque()
         self._current: _Read | None = None
         self._waits_for: Reservation | None = None
@@ -123,6 +125,7 @@ class StepPrefetcher:
     def _start(self, step: int, indices: NDArray[np.uint64], memory: Reservation) -> None:
         records = self._source.read(self._request.split, indices, self._request.codec)
         self._ahead.append(_Read(step, indices, records, memory))
+        self._num_ahead = 0 if records.done() else self._max_ahead
         self._next = next(self._left, None)
 
     def _pop(self) -> _Read | None:

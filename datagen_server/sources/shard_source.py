@@ -1,8 +1,8 @@
 """Shards as a `SampleSource`: records are sent as they are stored.
 
-Reads happen in a thread of the source's own, so that one batch is read while the one before it is sent. The thread
-takes what is in memory, asks the disk for all the rest at once, and then waits: a disk or a network file system answers
-many requests in the time of one.
+What is in memory is read at once, by the caller: so it is sent while it is still in the cache of its core. What is not
+is left to a thread of the source's own, so that a batch is read while the one before it is sent. That asks the disk for
+all the rest at once, and then waits: a disk or a network file system answers many requests in the time of one.
 
 Note: a shard whose digest is wrong is still read, record by record, since every record has a checksum. A damaged record
 is rendered again when the fingerprint allows it, and otherwise refused with an error that names it.
@@ -12,7 +12,6 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +22,10 @@ from datagen_server.shards.manifest import Manifest, StoredShard
 from datagen_server.shards.record import layout_of
 from datagen_server.shards.shard_cache import ShardCache
 from datagen_server.shards.shard_file import ShardFile
+from datagen_server.sources.record_reads import RecordReads
 from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.fonts import NO_FONTS, FontFiles
+from shared.errors import StreamingError
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import decode, encode
@@ -70,19 +71,30 @@ class ShardSource:
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
         """See `SampleSource`. Another codec than the stored one costs decoding and encoding."""
-        threads = self._reader if codec is self._codec else self._transcoders
-        return threads.submit(self._read, split, indices.tolist(), codec)
+        parts = self._parts(split, indices.tolist())
+        if len(parts) > 1 or codec is not self._codec:
+            threads = self._reader if codec is self._codec else self._transcoders
+            return threads.submit(self._read, split, parts, codec)
+        future: Future[Records] = Future()
+        try:
+            part = self._open_part(split, parts[0])
+            if not part.read_cached():
+                return self._reader.submit(self._finish, split, part, codec)
+            future.set_result(self._finish(split, part, codec))
+        except StreamingError as error:
+            future.set_exception(error)
+        return future
 
     def close(self) -> None:
         """Closes the files; reads under way are finished, later ones raise `Unavailable`."""
         self._shard_cache.close()
 
-    def _read(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
-        parts = [self._read_part(split, part, codec) for part in self._parts(split, indices)]
-        if len(parts) == 1:
-            return parts[0]
-        payloads = [payload for part in parts for payload in part.payloads]
-        sizes, labels = [part.image_sizes for part in parts], [part.labels for part in parts]
+    def _read(self, split: str, parts: Sequence[Sequence[int]], codec: Codec) -> Records:
+        read = [self._finish(split, self._open_part(split, part), codec) for part in parts]
+        if len(read) == 1:
+            return read[0]
+        payloads = [payload for part in read for payload in part.payloads]
+        sizes, labels = [part.image_sizes for part in read], [part.labels for part in read]
         return Records(codec, payloads, np.concatenate(sizes), np.concatenate(labels))
 
     def _parts(self, split: str, indices: Sequence[int]) -> list[Sequence[int]]:
@@ -100,20 +112,22 @@ class ShardSource:
             parts[-1].append(index)
         return list(parts)
 
-    def _read_part(self, split: str, indices: Sequence[int], codec: Codec) -> Records:
+    def _open_part(self, split: str, indices: Sequence[int]) -> RecordReads:
         shards, numbers = self._stored[split], [index // self._shard_size for index in indices]
         files = {number: self._file(shards[number]) for number in set(numbers)}
-        joined, payloads, headers, damaged = _fetch(
-            [files[number] for number in numbers], indices, self._layout.header_bytes
-        )
-        labels = self._layout.labels(headers, self.dataset.spec.max_length)
+        return RecordReads([files[number] for number in numbers], indices, self._layout.header_bytes)
+
+    def _finish(self, split: str, part: RecordReads, codec: Codec) -> Records:
+        damaged, payloads = part.read_rest(), part.payloads
+        labels = self._layout.labels(part.headers, self.dataset.spec.max_length)
         for place in damaged:
-            stored = shards[numbers[place]]
+            index = part.indices[place]
+            stored = self._stored[split][index // self._shard_size]
             self._shard_cache.renew(stored)
-            payloads[place], labels[place] = self._heal(stored, indices[place])
+            payloads[place], labels[place] = self._heal(stored, index)
         if codec is not self._codec:
             return self._transcoded(payloads, labels, codec)
-        return _records(codec, payloads if damaged else [joined], [len(payload) for payload in payloads], labels)
+        return _records(codec, payloads if damaged else [part.joined], [len(one) for one in payloads], labels)
 
     def _file(self, stored: StoredShard) -> ShardFile | None:
         file = self._shard_cache.get(stored)
@@ -142,35 +156,6 @@ class ShardSource:
             return _records(codec, [images.reshape(-1).data], [], labels)
         encoded: _Payloads = [encode(image, codec) for image in images]
         return _records(codec, encoded, [len(payload) for payload in encoded], labels)
-
-
-def _fetch(
-    files: Sequence[ShardFile | None], indices: Sequence[int], header_bytes: int
-) -> tuple[memoryview, _Payloads, NDArray[np.uint8], list[int]]:
-    """All payloads in one buffer, each payload's part of it, uint8 [n, header_bytes] headers, and which are damaged."""
-    places = [file.place(index) if file else (0, 0) for file, index in zip(files, indices, strict=True)]
-    ends = list(accumulate((size for _, size in places), initial=0))
-    joined = np.empty(ends[-1], np.uint8).data
-    payloads = [joined[end - size : end] for end, (_, size) in zip(ends[1:], places, strict=True)]
-    headers = np.empty((len(indices), header_bytes), np.uint8)
-    views = headers.reshape(-1).data
-    header_views = [views[start : start + header_bytes] for start in range(0, headers.size, header_bytes)]
-    # Once a sample, so without a call more than reading and checking it takes.
-    records = list(zip(files, indices, places, header_views, payloads, strict=True))
-    missing = [
-        number
-        for number, (file, index, (offset, size), header, payload) in enumerate(records)
-        if not (file and size and file.fetch(index, offset, header, payload, wait=False))
-    ]
-    for number in missing:
-        if file := files[number]:
-            file.expect(*places[number])
-    damaged = []
-    for number in missing:
-        file, index, (offset, size), header, payload = records[number]
-        if not (file and size and file.fetch(index, offset, header, payload)):
-            damaged.append(number)
-    return joined, [*payloads], headers, damaged
 
 
 def _records(codec: Codec, payloads: _Payloads, sizes: Sequence[int], labels: NDArray[np.uint16]) -> Records:

@@ -2,6 +2,7 @@ import errno
 import logging
 import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -99,6 +100,29 @@ def test_what_is_not_in_memory_is_waited_for(pristine: Path, monkeypatch: pytest
     assert_rendered(read(source, "train", *indices), SMALL, "train", *indices)
     assert expected
     assert not source.damage.healed
+
+
+def test_only_what_is_not_in_memory_is_left_to_another_thread(pristine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    threads, read_now, cached = set[str](), os.preadv, [True]
+
+    def preadv(fd: int, buffers: list[memoryview], offset: int, flags: int = 0) -> int:
+        if flags & os.RWF_NOWAIT and not cached[0]:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        threads.add(threading.current_thread().name)
+        return read_now(fd, buffers, offset, flags)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    source, indices = ShardSource(pristine), np.arange(20, dtype=np.uint64)
+    assert source.read("train", indices, source.codecs[0]).done()
+    assert threads == {threading.current_thread().name}
+    cached[0] = False
+    threads.clear()
+    assert len(source.read("train", indices, source.codecs[0]).result().labels) == 20
+    assert all(name.startswith("read-shards") for name in threads)
+    assert threads
+    source.close()
+    with pytest.raises(Unavailable):
+        source.read("train", indices, source.codecs[0]).result()
 
 
 def test_many_threads_may_read_through_few_open_files(pristine: Path) -> None:
