@@ -77,10 +77,12 @@ def fingerprint_of(table: EntryTable, samples: Samples, spec: DatasetSpec) -> st
     if spec.fit is not None and not all_have(table, samples, size):
         digest.update(resizing_of(spec.fit, size))
     for split, entries in samples.items():
-        contents = table.pictures["content"][entries].tobytes()
-        for number, entry in enumerate(entries.tolist()):
-            content = contents[16 * number : 16 * number + 16]
-            digest.update(f"\n{split} {content.hex()} {table.labels[entry]}".encode())
+        contents, labels = table.pictures["content"][entries].tobytes().hex(), table.labels
+        lines = (
+            f"\n{split} {contents[32 * number : 32 * number + 32]} {labels[entry]}"
+            for number, entry in enumerate(entries.tolist())
+        )
+        digest.update("".join(lines).encode())
     return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ Whatever ends it, running it again with the same sources goes on, and the result
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,8 +20,8 @@ from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.survey import SplitSource, list_entries, look_at_pictures
 from datagen_server.importing.write_samples import Stock, open_records, write_stored
-from datagen_server.shards.manifest import Plan, is_shard_name
-from datagen_server.shards.materialize import WriteShards, write_records, write_shards
+from datagen_server.shards.manifest import Plan, Shard, is_shard_name
+from datagen_server.shards.materialize import Found, WriteShards, write_records, write_shards
 from datagen_server.workers.executors import Workers
 from shared.errors import StreamingError, UsageError
 from shared.protocol.codec import Codec
@@ -100,15 +101,32 @@ def _import(
     if request.strict and report.num_faults:
         raise StreamingError(f"{report.num_faults:,} pictures are faulty, and --strict allows none; nothing is written")
     plan = Plan(dataset=decided.dataset, codec=request.codec, shard_size=request.shard_size)
-    write_origins(table, directory, decided, [one.source.kind for one in sources])
-    report.write(directory)
     stock = Stock(table, scratch, sources, decided.samples)
     write: WriteShards = partial(write_records, directory, plan, partial(open_records, stock, plan, parts.workers))
     if parts.workers.are_here and stock.is_stored_as_kept(plan.dataset.spec):
         write = partial(write_stored, directory, plan, stock, parts.workers)
+
+    def describe() -> None:
+        write_origins(table, directory, decided, [one.source.kind for one in sources])
+        report.write(directory)
+
     beside = REPORT_NAME, ORIGINS_NAME
-    write_shards(directory, plan, plan.shards, write, partial(open_stage, "write"), beside=beside)
+    write = partial(_write_and_describe, write, describe)
+    done = write_shards(directory, plan, plan.shards, write, partial(open_stage, "write"), beside=beside)
+    if not done.num_made:
+        describe()
     return report
+
+
+def _write_and_describe(
+    write: WriteShards, describe: Callable[[], None], todo: Sequence[Shard], advance: Callable[[int], None]
+) -> Found:
+    """Describes the set while workers fill its shards: a set that looks complete has its description."""
+    with ThreadPoolExecutor(1, "describe") as beside:
+        described = beside.submit(describe)
+        found = write(todo, advance)
+        described.result()
+    return found
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import json
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from shared.system.atomic_file import atomic_path, write_error
 
 ORIGINS_NAME = "origins.jsonl"
 _FORMAT = 1
+_LINES_AT_ONCE = 1000
 _ANY_NAME = "(?P<label>.*)"
 
 
@@ -48,12 +50,13 @@ def write_origins(table: EntryTable, directory: Path, decided: Decided, kinds: S
     """Writes `origins.jsonl` in one step; raises `StreamingError`."""
     path = directory / ORIGINS_NAME
     try:
-        with atomic_path(path) as partial, open(partial, "w", encoding="utf-8") as file:
+        with atomic_path(path) as partial, open(partial, "wb") as file:
             checksum = xxhash.xxh3_64()
-            for line in _lines(table, decided, kinds):
-                file.write(line)
-                checksum.update(line.encode())
-            file.write(json.dumps({"checksum": checksum.hexdigest()}) + "\n")
+            lines = _lines(table, decided, kinds)
+            while part := "".join(islice(lines, _LINES_AT_ONCE)).encode():
+                file.write(part)
+                checksum.update(part)
+            file.write(json.dumps({"checksum": checksum.hexdigest()}).encode() + b"\n")
     except OSError as error:
         raise write_error(path, error) from error
 

@@ -1,11 +1,14 @@
 """What workers do with pictures: chunks of files go out, their pixels and digests come back.
 
 A file is its bytes, read by the one process that lists the sources; or, where that is a plain file on the worker's own
-machine, a path that the worker reads, which spares sending the bytes.
+machine, a path that the worker reads, which spares sending the bytes. There the worker also keeps the pixels itself:
+several append to one file, and the system gives each its own place in it.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +26,7 @@ from shared.images.decode import Colour, PictureError, PictureProblem, decode_pi
 from shared.images.fit import fit_picture
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import decode, encode
+from shared.system.atomic_file import write_error
 
 MAX_KEPT_BYTES = 2**18
 """Raw pixels that are kept until the set's size is known. Larger pictures are read and decoded a second time: keeping
@@ -37,9 +41,9 @@ class Examined:
     """What is in the files of a chunk. Arrays, because they travel between processes without being pickled."""
 
     rows: Rows
-    "One for each file that could be read, in their order. Offsets begin at 0."
-    payloads: NDArray[np.uint8]
-    "The encoded pixels of all pictures that are not large, joined."
+    "One for each file that could be read, in their order. Offsets are those in `payloads`, or in the file of pixels."
+    payloads: NDArray[np.uint8] | None
+    "The encoded pixels of all pictures that are not large, joined; None where the worker has kept them."
     details: Mapping[int, str]
     "What a person should know of a problem, by row."
     unreadable: Mapping[int, tuple[PictureProblem, str]]
@@ -56,8 +60,13 @@ def digest_of_file(data: bytes) -> bytes:
     return xxhash.xxh3_128_digest(data)
 
 
-def examine_chunk(files: Sequence[bytes | str], ground: Colour, codec: Codec) -> Examined:
-    """Decodes files, given by their bytes or their paths, from the first on, until it had `CHUNK_BYTES`."""
+def examine_chunk(
+    files: Sequence[bytes | str], ground: Colour, codec: Codec, pixels_file: Path | None = None
+) -> Examined:
+    """Decodes files, given by their bytes or their paths, from the first on, until it had `CHUNK_BYTES`.
+
+    pixels_file: to which encoded pixels are appended; None: they come back. Raises `StreamingError` for a full disk.
+    """
     found: list[tuple[bytes, bytes, bytes, int, int, int]] = []
     details: dict[int, str] = {}
     unreadable: dict[int, tuple[PictureProblem, str]] = {}
@@ -87,7 +96,26 @@ def examine_chunk(files: Sequence[bytes | str], ground: Colour, codec: Codec) ->
     rows["size"] = sizes = np.array([len(payload) for payload in payloads])
     rows["offset"] = np.cumsum(sizes) - sizes
     rows["checksum"] = [xxhash.xxh3_64_intdigest(payload) for payload in payloads]
-    return Examined(rows, np.frombuffer(b"".join(payloads), np.uint8), details, unreadable)
+    if pixels_file is None:
+        return Examined(rows, np.frombuffer(b"".join(payloads), np.uint8), details, unreadable)
+    rows["offset"] += np.uint64(_append(pixels_file, payloads))
+    return Examined(rows, None, details, unreadable)
+
+
+def _append(path: Path, payloads: Sequence[bytes]) -> int:
+    """Appends all of them to a file, and returns where they begin."""
+    size = sum(map(len, payloads))
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+        try:
+            # What lacks its end is left there, and written again: another may have appended meanwhile.
+            while os.writev(file, payloads) < size:
+                pass
+            return os.lseek(file, 0, os.SEEK_CUR) - size
+        finally:
+            os.close(file)
+    except OSError as error:
+        raise write_error(path.parent, error) from error
 
 
 class Piece(NamedTuple):

@@ -4,9 +4,9 @@
     DIR/.import/pictures   a line that says what they were made for; then, for each chunk of files looked at, a block:
                            a head with a checksum, a row for each file, and the texts of problems as JSON
 
-Both files only grow. What was learned of a file is found again by the digest of its bytes: whatever a person changes
-between two runs is looked at again, and nothing else. A block, or pixels, that a kill or a power cut took is looked
-at again too.
+Both files only grow; workers on this machine append to the first by themselves. What was learned of a file is found
+again by the digest of its bytes: whatever a person changes between two runs is looked at again, and nothing else. A
+block, or pixels, that a kill or a power cut took is looked at again too.
 """
 
 import json
@@ -104,11 +104,13 @@ class Scratch:
 
     def learn(self, found: Examined) -> None:
         """Keeps what is in files."""
-        rows = found.rows.copy()
-        rows["offset"] += np.uint64(self._end)
-        block = _Block(rows, found.details)
+        rows = found.rows
         with self._telling():
-            self._end = _write(self._pixels, found.payloads.data, self._end)
+            if found.payloads is not None:
+                rows = rows.copy()
+                rows["offset"] += np.uint64(self._end)
+                self._end = _write(self._pixels, found.payloads.data, self._end)
+            block = _Block(rows, found.details)
             self._place = _write(self._pictures, block.to_bytes(), self._place)
         self._remember(block)
 
@@ -126,7 +128,7 @@ class Scratch:
 
     @property
     def pixels_path(self) -> Path:
-        """The file of pixels, for `read_pixels` in another process."""
+        """The file of pixels, for other processes: for `read_pixels`, and to append to."""
         return self.folder / _PIXELS_NAME
 
     def close(self) -> None:

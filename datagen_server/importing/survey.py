@@ -48,7 +48,8 @@ def look_at_pictures(
     advance: Callable[[int], None],
 ) -> None:
     """Reads every file that has been listed, learns what is in those that are new, and fills `table.pictures`."""
-    examine = partial(examine_chunk, ground=ground, codec=codec)
+    pixels_file = scratch.pixels_path if workers.are_here else None
+    examine = partial(examine_chunk, ground=ground, codec=codec, pixels_file=pixels_file)
     # To know a file again takes its bytes, and what is known is kept here.
     files: _Files = _files(table, scratch, sources, advance, are_sent=not (workers.are_here and scratch.is_new))
     while files:

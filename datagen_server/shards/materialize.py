@@ -33,7 +33,8 @@ OpenProgress = Callable[[int], AbstractContextManager[Callable[[int], None]]]
 OpenRecords = Callable[[Sequence[Shard]], AbstractContextManager[Iterator[Rendered]]]
 "Called with the shards to be written; gives their records in order, those of one transaction at a time."
 WriteShards = Callable[[Sequence[Shard], Callable[[int], None]], Found]
-"Called with the shards to be written, and with what to call with each number of samples that were."
+"""Called with the shards to be written, of which there may be none, and with what to call with each number of samples
+that were."""
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,8 @@ def write_shards(
     found = survey(directory, plan, beside)
     num_kept, todo = len(found), [shard for shard in part if shard not in found]
     num_samples = sum(shard.count for shard in todo)
-    if todo:
-        with open_progress(num_samples) as advance:
-            found |= write(todo, advance)
+    with (open_progress if todo else quiet)(num_samples) as advance:
+        found |= write(todo, advance)
     digest = write_manifest(directory, plan, found) if len(found) == len(plan.shards) else ""
     return Materialized(digest, len(todo), num_kept, len(plan.shards) - len(found), num_samples)
 
@@ -183,6 +183,8 @@ def write_records(
     directory: Path, plan: Plan, open_records: OpenRecords, todo: Sequence[Shard], advance: Callable[[int], None]
 ) -> Found:
     """Fills one shard after the other in this process."""
+    if not todo:
+        return {}
     finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
     last: Future[StoredShard] | None = None
     with open_records(todo) as records, ThreadPoolExecutor(1) as finisher:

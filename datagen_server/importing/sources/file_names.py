@@ -86,13 +86,14 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
 
 def recognise(names: Sequence[str], origin: str) -> re.Pattern[str]:
     """Which of the three forms the names have; `UsageError` when only some have it."""
-    matches = ((name, _NUMBER_LABEL.fullmatch(_stem(name))) for name in names)
+    stems = [_stem(name) for name in names]
+    matches = zip(names, map(_NUMBER_LABEL.fullmatch, stems), strict=True)
     numbered = [(name.rpartition("/")[0], found["number"]) for name, found in matches if found]
     # A running number comes once in a folder. The first part of the label 12-34 does not, or has no 90% of the names.
     is_running = len(set(numbered)) == len(numbered) >= _NEARLY_ALL * len(names)
     if is_running and (len(numbered) > 1 or (numbered and len(numbered[0][1]) >= _EXPORTED_DIGITS)):
         return _NUMBER_LABEL
-    fits = [bool(_LABEL_NUMBER.fullmatch(_stem(name))) for name in names]
+    fits = [bool(_LABEL_NUMBER.fullmatch(stem)) for stem in stems]
     share = sum(fits) / max(1, len(fits))
     if share >= _NEARLY_ALL:
         return _LABEL_NUMBER
@@ -129,7 +130,9 @@ def check_not_numbered(tree: FileTree) -> None:
 
 
 def _stem(name: str) -> str:
-    return splitext(name.rpartition("/")[2])[0]
+    """Of a file that is called like a picture: without its folder and suffix."""
+    file = name.rpartition("/")[2]
+    return file.rpartition(".")[0] or file
 
 
 def ignored(tree: FileTree, used: Sequence[str]) -> list[str]:

@@ -232,9 +232,21 @@ def test_a_directory_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"holds letter.txt, which is no part of a set of shards"):
         imported(data, out=tmp_path / "out")
     imported(data, out=tmp_path / "shards")
+    before = files_of(tmp_path / "shards")
     write(data, many(5))
     with pytest.raises(UsageError, match="holds shards of another data set"):
         imported(data, label_pattern="^(?P<label>[^_]+)", out=tmp_path / "shards")
+    assert files_of(tmp_path / "shards") == before
+
+
+def test_a_complete_set_whose_description_is_gone_gets_it_again(tmp_path: Path) -> None:
+    data = write(tmp_path / "data", many(30))
+    imported(data, out=tmp_path / "out")
+    before = files_of(tmp_path / "out")
+    for name in ("origins.jsonl", "import-report.json"):
+        (tmp_path / "out" / name).unlink()
+    imported(data, out=tmp_path / "out")
+    assert files_of(tmp_path / "out") == before
 
 
 # Interruptions
@@ -250,13 +262,13 @@ def test_an_import_that_was_interrupted_goes_on(tmp_path: Path, after: int, monk
     run(request(data), tmp_path / "whole")
     left = after
 
-    def counted(function: Callable[..., None]) -> Callable[..., None]:
-        def call(*args: object, **values: object) -> None:
+    def counted(function: Callable[..., object]) -> Callable[..., object]:
+        def call(*args: object, **values: object) -> object:
             nonlocal left
             if left == 0:
                 raise Interrupted
             left -= 1
-            function(*args, **values)
+            return function(*args, **values)
 
         return call
 

@@ -1,6 +1,10 @@
 """What workers find in a chunk of files, whether they are given their bytes or their paths."""
 
+import os
 import tarfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +14,7 @@ from datagen_server.importing import picture_chunk
 from datagen_server.importing.picture_chunk import CHUNK_BYTES, digest_of_file, examine_chunk
 from datagen_server.importing.sources.file_tree import read_file
 from datagen_server.shards.manifest import Manifest
+from shared.errors import StreamingError
 from shared.images.decode import MAX_FILE_BYTES, WHITE, PictureProblem
 from shared.protocol.codec import Codec
 from tests.datagen_server.importing.running import imported
@@ -30,10 +35,56 @@ def test_paths_give_what_bytes_give(tmp_path: Path) -> None:
     by_bytes = examine_chunk(FILES, WHITE, Codec.ZSTD)
     by_path = examine_chunk(written(tmp_path, FILES), WHITE, Codec.ZSTD)
     np.testing.assert_array_equal(by_path.rows, by_bytes.rows)
+    assert by_path.payloads is not None
+    assert by_bytes.payloads is not None
     np.testing.assert_array_equal(by_path.payloads, by_bytes.payloads)
     assert by_path.details == by_bytes.details
     assert not by_path.unreadable
     assert by_bytes.rows["file"].tobytes() == b"".join(map(digest_of_file, FILES))
+
+
+def appended(chunk: list[bytes], pixels_file: Path) -> list[bytes]:
+    """The encoded pixels of a chunk, from where they were appended."""
+    found = examine_chunk(chunk, WHITE, Codec.ZSTD, pixels_file)
+    assert found.payloads is None
+    data = pixels_file.read_bytes()
+    return [data[offset : offset + size] for offset, size in found.rows[["offset", "size"]].tolist()]
+
+
+def payloads_of(chunk: list[bytes]) -> list[bytes]:
+    found = examine_chunk(chunk, WHITE, Codec.ZSTD)
+    assert found.payloads is not None
+    data = found.payloads.tobytes()
+    return [data[offset : offset + size] for offset, size in found.rows[["offset", "size"]].tolist()]
+
+
+def test_pixels_that_several_append_at_once_lie_where_their_rows_say(tmp_path: Path) -> None:
+    pixels_file = tmp_path / "pixels"
+    pixels_file.write_bytes(b"before")
+    chunks = [[picture_file(60, 40, seed=10 * chunk + number) for number in range(4)] for chunk in range(40)]
+    with ThreadPoolExecutor(8) as threads:
+        found = list(threads.map(partial(appended, pixels_file=pixels_file), [*chunks, FILES, [b"text"], []]))
+    assert found == [*map(payloads_of, chunks), payloads_of(FILES), [b""], []]
+    assert pixels_file.stat().st_size == len(b"before") + sum(len(one) for payloads in found for one in payloads)
+
+
+def test_pixels_that_lack_their_end_are_appended_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixels_file, write_all, num_calls = tmp_path / "pixels", os.writev, 0
+    pixels_file.touch()
+
+    def writev(file: int, parts: Sequence[bytes]) -> int:
+        nonlocal num_calls
+        num_calls += 1
+        return write_all(file, parts if num_calls == 2 else [b"".join(parts)[:5]])
+
+    monkeypatch.setattr(os, "writev", writev)
+    assert appended(FILES, pixels_file) == payloads_of(FILES)
+    assert num_calls == 2
+
+
+def test_a_full_disk_is_one_line() -> None:
+    with pytest.raises(StreamingError, match=r"[Nn]o space left"):
+        examine_chunk(FILES, WHITE, Codec.ZSTD, Path("/dev/full"))
 
 
 def test_what_cannot_be_read_is_told_and_the_others_keep_their_order(tmp_path: Path) -> None:
