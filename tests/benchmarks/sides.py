@@ -74,6 +74,13 @@ def bare_grpc(stored: Stored, image_bytes: float, *, name: str) -> AbstractConte
     return opened(name, module(program, "send", *size), [module(program, "receive", "SERVER", *size)])
 
 
+def minimal_service(stored: Stored, *, threads: int, name: str) -> AbstractContextManager[Side]:
+    """The least that a service of these shards over grpcio and its reader can do; threads: that decode."""
+    program = f"{_BENCHMARKS}.minimal_service"
+    reader = module(program, "read", "SERVER", stored.codec.value, threads)
+    return opened(name, module(program, "serve", stored.directory), [reader])
+
+
 @contextmanager
 def tfdata_service(stored: Stored, python: str) -> Iterator[Side]:
     """tf.data service, uncompressed, in the environment of `python`, over the pixels and labels of `stored`."""
