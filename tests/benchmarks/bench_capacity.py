@@ -123,7 +123,7 @@ def _measure_all(num_images: int, num_streams: int) -> Iterator[Measured]:
 
 def _measured(source: str, command: Sequence[str], codec: Codec, num_images: int, num_streams: int) -> Measured:
     with ServiceProcess(*command) as service:
-        _read(service.target, codec, num_images // 2)  # A process draws its first 2,000 pictures without Numba.
+        _read(service.target, codec, num_images // 2)  # A process draws its first 1,000 pictures without Numba.
         before_s = _cpu_s(service.process.pid)
         num_bytes, num_read = _read(service.target, codec, num_images)
         used_s, process_mb = _cpu_s(service.process.pid) - before_s, _resident_mb(service.process.pid)

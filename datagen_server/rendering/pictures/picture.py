@@ -18,8 +18,9 @@ from datagen_server.rendering.pictures.pillow import PillowPicture
 from shared.dataset.seeding import Draws
 
 _logger = logging.getLogger(__name__)
-_DRAWN_BEFORE_NUMBA = 2000
-"Pictures of a process. Loading Numba and the kernels takes as long as the kernels save on some 2,500 pictures."
+_DRAWN_BEFORE_NUMBA = 1000
+"""Pictures of a process. Loading Numba and the kernels takes as long as the kernels save on some 2,500 pictures; a job
+that has drawn this many is likely to be a long one, and one that is about to start a training has drawn fewer."""
 _pictures = count(1)
 
 

@@ -28,12 +28,12 @@ class PredictedBatch:
 
 def decode(logits: NDArray[np.floating[Any]], alphabet: str) -> PredictedBatch:
     """Texts and confidences from logits [frames, n, classes]; see `greedy_decode`."""
-    texts = greedy_decode(logits, alphabet)
+    texts, log_probs = greedy_decode(logits, alphabet), _log_softmax(logits)
     return PredictedBatch(
         texts=texts,
-        confidences=text_probability(logits, texts, alphabet),
+        confidences=np.exp(-_text_loss(log_probs, texts, alphabet)),
         paths=logits.argmax(axis=2).T,
-        frame_confidences=frame_confidences(logits).T,
+        frame_confidences=np.exp(log_probs.max(axis=2)).T,
     )
 
 
@@ -63,19 +63,18 @@ def collapse(path: NDArray[np.integer[Any]], alphabet: str) -> list[str]:
     return ["".join(alphabet[value] for value in column[keep]) for column, keep in zip(path.T, kept.T, strict=True)]
 
 
-def text_probability(logits: NDArray[np.floating[Any]], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
-    """float64 [n] in 0..1: how likely each text is under logits [frames, n, classes], summed over all its paths."""
-    return np.exp(-text_loss(logits, texts, alphabet))
-
-
 def text_loss(logits: NDArray[np.floating[Any]], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
     """float64 [n]: the CTC loss of each text under logits [frames, n, classes], the negative log of its probability.
 
     The forward recursion of the paper's section 4.1, in log space and for all samples at once. Infinite for a text that
     is too long for the frames.
     """
+    return _text_loss(_log_softmax(logits), texts, alphabet)
+
+
+def _text_loss(log_probs: NDArray[np.float64], texts: Sequence[str], alphabet: str) -> NDArray[np.float64]:
     spelled = _with_blanks(texts, alphabet)
-    emitted = np.take_along_axis(_log_softmax(logits), spelled[np.newaxis], axis=2)
+    emitted = np.take_along_axis(log_probs, spelled[np.newaxis], axis=2)
     # A path may leave out a blank, except between two equal characters.
     leap = np.where((spelled[:, 2:] != len(alphabet)) & (spelled[:, 2:] != spelled[:, :-2]), 0.0, -np.inf)
     alpha = np.full(spelled.shape, -np.inf)
@@ -89,12 +88,6 @@ def text_loss(logits: NDArray[np.floating[Any]], texts: Sequence[str], alphabet:
     before_end = np.where(ends > 0, alpha[rows, np.maximum(ends - 1, 0)], -np.inf)
     loss: NDArray[np.float64] = -np.logaddexp(alpha[rows, ends], before_end)
     return loss
-
-
-def frame_confidences(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-    """float64 [frames, n] in 0..1: the probability of each frame's likeliest class; logits [frames, n, classes]."""
-    best: NDArray[np.float64] = np.exp(_log_softmax(logits).max(axis=2))
-    return best
 
 
 def _log_softmax(logits: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -71,7 +71,7 @@ def test_the_compiled_picture_is_taken_where_numba_is_installed() -> None:
 
 @on_x86_64
 def test_the_first_pictures_of_a_process_do_without_numba(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "_pictures", count(1998))
+    monkeypatch.setattr(pictures, "_pictures", count(pictures._DRAWN_BEFORE_NUMBA - 2))
     monkeypatch.setattr(pictures, "_ways", [PillowPicture])
     assert [pictures.next_picture() for _ in range(2)] == [PillowPicture] * 2
     assert "load Numba" not in [thread.name for thread in threading.enumerate()]

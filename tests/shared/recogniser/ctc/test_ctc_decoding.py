@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import log_softmax  # type: ignore[import-untyped]
 
-from shared.recogniser.ctc.ctc_decoding import collapse, decode, greedy_decode, text_probability
+from shared.recogniser.ctc.ctc_decoding import collapse, decode, greedy_decode, text_loss
 
 ALPHABET = "abc"
 BLANK = len(ALPHABET)
@@ -25,6 +26,11 @@ def collapsed_by_definition(path: list[int]) -> str:
 def logits_of(path: list[int]) -> NDArray[np.float32]:
     """[frames, 1, classes]: the path's class stands out in every frame."""
     return np.eye(BLANK + 1, dtype=np.float32)[path][:, np.newaxis]
+
+
+def probability(logits: NDArray[np.float32], texts: Sequence[str]) -> NDArray[np.float64]:
+    """[n] of each text, summed over all its paths."""
+    return np.exp(-text_loss(logits, texts, ALPHABET))
 
 
 @given(paths)
@@ -60,23 +66,23 @@ def test_the_probability_of_a_text_is_the_sum_over_all_its_paths(num_frames: int
     for path in itertools.product(range(BLANK + 1), repeat=num_frames):
         text = collapsed_by_definition(list(path))
         expected[text] = expected.get(text, 0.0) + math.prod(probs[np.arange(num_frames), path])
-    got = text_probability(np.repeat(logits, len(expected), axis=1), list(expected), ALPHABET)
+    got = probability(np.repeat(logits, len(expected), axis=1), list(expected))
     assert got == pytest.approx(list(expected.values()), rel=1e-5, abs=1e-12)
 
 
 def test_the_empty_text_has_one_path() -> None:
     logits = np.zeros((2, 3, BLANK + 1), np.float32)
-    assert text_probability(logits, ["", "", ""], ALPHABET) == pytest.approx([1 / 16] * 3)
+    assert probability(logits, ["", "", ""]) == pytest.approx([1 / 16] * 3)
 
 
 def test_large_logits_do_not_overflow_the_probability() -> None:
-    assert text_probability(np.float32(1e4) * logits_of([0, 3, 1]), ["ab"], ALPHABET).tolist() == [1.0]
+    assert probability(np.float32(1e4) * logits_of([0, 3, 1]), ["ab"]).tolist() == [1.0]
 
 
 def test_predictions_are_collapsed_paths_with_the_probability_of_each_frame() -> None:
     logits = np.random.default_rng(0).normal(scale=3, size=(6, 9, BLANK + 1)).astype(np.float32)
     predicted = decode(logits, ALPHABET)
     assert predicted.texts == collapse(predicted.paths.T, ALPHABET)
-    np.testing.assert_array_equal(predicted.confidences, text_probability(logits, predicted.texts, ALPHABET))
+    np.testing.assert_array_equal(predicted.confidences, probability(logits, predicted.texts))
     expected = np.exp(log_softmax(logits.astype(np.float64), axis=2)).max(axis=2).T
     np.testing.assert_allclose(predicted.frame_confidences, expected, rtol=1e-6)
