@@ -25,7 +25,7 @@ from shared.images.fit import fit_picture
 from shared.protocol.batch import Batch, text_of
 from shared.recogniser.checkpoint_info import CheckpointInfo
 from shared.recogniser.checkpoint_network import open_network
-from shared.recogniser.ctc.ctc_decoding import decode, text_loss
+from shared.recogniser.ctc.ctc_decoding import decode_and_score
 from shared.recogniser.device_name import Device
 from shared.recogniser.image_reader import BATCH_SIZE
 from shared.system.cpu_limit import num_cores
@@ -53,11 +53,9 @@ class SplitPredictor:
         """Predictions and losses for 1..BATCH_SIZE samples; infinite losses for labels too long for the frames."""
         logits, alphabet = self.network.logits(self._fitted(batch.images)), self.network.alphabet
         truths = [text_of(label, self._served.alphabet) for label in batch.labels]
+        predictions, losses = decode_and_score(logits, truths, alphabet)
         return EvaluatedBatch(
-            indices=batch.indices,
-            truths=truths,
-            losses=text_loss(logits, truths, alphabet).astype(np.float32),
-            predictions=decode(logits, alphabet),
+            indices=batch.indices, truths=truths, losses=losses.astype(np.float32), predictions=predictions
         )
 
     def _fitted(self, images: NDArray[np.uint8]) -> NDArray[np.uint8]:

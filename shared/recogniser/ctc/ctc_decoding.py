@@ -28,13 +28,23 @@ class PredictedBatch:
 
 def decode(logits: NDArray[np.floating[Any]], alphabet: str) -> PredictedBatch:
     """Texts and confidences from logits [frames, n, classes]; see `greedy_decode`."""
+    return decode_and_score(logits, (), alphabet)[0]
+
+
+def decode_and_score(
+    logits: NDArray[np.floating[Any]], truths: Sequence[str], alphabet: str
+) -> tuple[PredictedBatch, NDArray[np.float64]]:
+    """What `decode` gives, and the `text_loss` of n truths, or of none: the same bits as apart, in half the calls."""
     texts, log_probs = greedy_decode(logits, alphabet), _log_softmax(logits)
-    return PredictedBatch(
+    both = np.concatenate([log_probs, log_probs[:, : len(truths)]], axis=1)
+    losses = _text_loss(both, [*texts, *truths], alphabet)
+    predicted = PredictedBatch(
         texts=texts,
-        confidences=np.exp(-_text_loss(log_probs, texts, alphabet)),
+        confidences=np.exp(-losses[: len(texts)]),
         paths=logits.argmax(axis=2).T,
         frame_confidences=np.exp(log_probs.max(axis=2)).T,
     )
+    return predicted, losses[len(texts) :]
 
 
 def character_confidences(batch: PredictedBatch, blank: int) -> list[tuple[float, ...]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.special import log_softmax  # type: ignore[import-untyped]
 
-from shared.recogniser.ctc.ctc_decoding import collapse, decode, greedy_decode, text_loss
+from shared.recogniser.ctc.ctc_decoding import collapse, decode, decode_and_score, greedy_decode, text_loss
 
 ALPHABET = "abc"
 BLANK = len(ALPHABET)
@@ -86,3 +86,13 @@ def test_predictions_are_collapsed_paths_with_the_probability_of_each_frame() ->
     np.testing.assert_array_equal(predicted.confidences, probability(logits, predicted.texts))
     expected = np.exp(log_softmax(logits.astype(np.float64), axis=2)).max(axis=2).T
     np.testing.assert_allclose(predicted.frame_confidences, expected, rtol=1e-6)
+
+
+@given(st.lists(st.text(ALPHABET, max_size=7), min_size=1, max_size=5), st.integers(0, 2**32 - 1))
+def test_decoding_and_scoring_together_gives_the_same_bits_as_apart(truths: list[str], seed: int) -> None:
+    shape = 6, len(truths), BLANK + 1
+    logits = np.random.default_rng(seed).normal(scale=3, size=shape).astype(np.float32)
+    (predicted, losses), alone = decode_and_score(logits, truths, ALPHABET), decode(logits, ALPHABET)
+    np.testing.assert_array_equal(losses, text_loss(logits, truths, ALPHABET))
+    np.testing.assert_array_equal(predicted.confidences, alone.confidences)
+    assert predicted.texts == alone.texts
