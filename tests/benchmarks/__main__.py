@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.benchmarks import bounds, targets
+from tests.benchmarks import targets
 from tests.benchmarks.turns import module
 
 _TENSORFLOW, _PYTORCH = "{tensorflow}", "{pytorch}"
@@ -63,7 +63,6 @@ def main(argv: Sequence[str]) -> int:
         else:
             results[str(result["benchmark"])] = result
         seconds[name] = round(time.monotonic() - started, 1)
-    results["bounds"] = bounds.streaming(results) or {}
     Console(width=100).print(targets.table(results))
     print(json.dumps({"benchmark": "all", "figures": targets.as_json(results), "seconds": seconds, "failed": failed}))
     return 1 if failed else 0

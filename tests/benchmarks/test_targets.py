@@ -1,12 +1,11 @@
 """The table of figures beside targets."""
 
-import os
 import sys
 from typing import Any
 
 import pytest
 
-from tests.benchmarks import bounds, targets
+from tests.benchmarks import targets
 from tests.benchmarks.__main__ import BENCHMARKS, run
 
 
@@ -29,23 +28,8 @@ def test_a_figure_without_target_is_neither_met_nor_missed() -> None:
 
 
 def test_every_figure_is_of_a_benchmark_that_make_bench_runs() -> None:
-    printed = {*BENCHMARKS, "crnn_steps", "bounds"} - {"crnn"}
+    printed = {*BENCHMARKS, "crnn_steps"} - {"crnn"}
     assert {figure.benchmark for figure in targets.FIGURES} <= printed
-
-
-def test_the_bound_of_streaming_is_all_cores_over_what_its_parts_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    results: dict[str, dict[str, Any]] = {
-        "peer": {
-            "gRPC_alone_zstd": {"cpu_s_per_100k": 0.5},
-            "gRPC_alone_raw": {"cpu_s_per_100k": 1.5},
-            "tf.data_service": {"images_per_s": 40_000},
-            "bare_socket": {"images_per_s": 200_000},
-        },
-        "read": {"zstd_images_per_s": 200_000, "zstd_decode_images_per_s": 100_000, "raw_images_per_s": 200_000},
-    }
-    assert bounds.streaming(results) == {"times_peer": 2.5, "raw_ratio_to_bare_socket": 0.5}
-    assert bounds.streaming({"peer": results["peer"]}) is None
 
 
 def test_the_last_line_of_a_benchmark_is_its_result_and_a_failure_has_none(capfd: pytest.CaptureFixture[str]) -> None:
