@@ -77,7 +77,7 @@ def bare_grpc(stored: Stored, image_bytes: float, *, name: str) -> AbstractConte
 def minimal_service(stored: Stored, *, threads: int, name: str) -> AbstractContextManager[Side]:
     """The least that a service of these shards over grpcio and its reader can do; threads: that decode."""
     program = f"{_BENCHMARKS}.minimal_service"
-    reader = module(program, "read", "SERVER", stored.codec.value, threads)
+    reader = module(program, "read", "SERVER", threads)
     return opened(name, module(program, "serve", stored.directory), [reader])
 
 
