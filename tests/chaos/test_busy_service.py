@@ -27,6 +27,8 @@ SERVE = "datagen_server", "serve", "--listen", "127.0.0.1:PORT", "--stop-with-st
 MEMORY_MB = 1024
 TOY = "tests.toy_server", "PORT", "--train", "1000000", "--width", "160", "--height", "64"
 NUM_STREAMS = 126
+PROBE_TIMEOUT_MS = 1000
+"How long the readiness probe in `.kubernetes` waits for an answer: what Kubernetes waits where nothing is said."
 
 
 def channel_to(target: str, number: int) -> grpc.Channel:
@@ -105,7 +107,7 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
 def test_health_is_told_under_streams_and_callers_for_samples(
     num_callers: int, served: list[str], outcome: OpenOutcome
 ) -> None:
-    """p99 counts against what an idle service beside it needs: this machine may be busy with other things too."""
+    """p99 stays below a quarter of what a probe waits, beside what an idle service needs on this machine meanwhile."""
     over = "shards" if served else "rendered samples"
     what = f"{NUM_STREAMS} streams and {num_callers} callers for 256 PNGs over {over}: health and GetDataset"
     with (
@@ -122,7 +124,7 @@ def test_health_is_told_under_streams_and_callers_for_samples(
         told = ", ".join(f"{name} p50 {np.median(times[name]):.1f}, p99 {value:.1f} ms" for name, value in p99.items())
         result.note = f"{told}; an idle service beside it p99 {idle_p99:.1f} ms; {len(times['health'])} of each"
         with result.one_try():
-            assert max(p99.values()) < 100 + idle_p99
+            assert max(p99.values()) < PROBE_TIMEOUT_MS / 4 + idle_p99
 
 
 def test_callers_that_left_cost_the_next_reader_nothing(outcome: OpenOutcome) -> None:
