@@ -1,8 +1,9 @@
 """Shards as a `SampleSource`: records are sent as they are stored.
 
-What is in memory is read at once, by the caller: so it is sent while it is still in the cache of its core. What is not
-is left to a thread of the source's own, so that a batch is read while the one before it is sent. That asks the disk for
-all the rest at once, and then waits: a disk or a network file system answers many requests in the time of one.
+What is in memory is read at once, by the caller: so it is sent while it is still in the cache of its core. Of several
+callers none does that before its turn, and one at a time: many threads that read would wait for the interpreter's lock.
+All else is left to a thread of the source's own, so that a batch is read while the one before it is sent. That asks the
+disk for all the rest at once, and then waits: a disk or a network file system answers many requests in the time of one.
 
 Note: a shard whose digest is wrong is still read, record by record, since every record has a checksum. A damaged record
 is rendered again when the fingerprint allows it, and otherwise refused with an error that names it.
@@ -10,7 +11,8 @@ is rendered again when the fingerprint allows it, and otherwise refused with an 
 
 import logging
 import os
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -67,6 +69,8 @@ class ShardSource:
         self._shard_cache = ShardCache(directory, manifest.plan, max_open, _MAX_PLACES)
         self._warn_of_missing(directory, [stored.shard.file for stored in manifest.shards])
         self._reader = ThreadPoolExecutor(1, "read-shards")
+        self._left_to_reader = set[Future[Records]]()
+        self._reading_now = threading.Lock()
         self._transcoders = ThreadPoolExecutor(num_cores(), "transcode-shards")
 
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
@@ -75,19 +79,29 @@ class ShardSource:
         if len(parts) > 1 or codec is not self._codec:
             threads = self._reader if codec is self._codec else self._transcoders
             return threads.submit(self._read, split, parts, codec)
+        if self._left_to_reader or not self._reading_now.acquire(blocking=False):
+            return self._leave_to_reader(self._read, split, parts, codec)
         future: Future[Records] = Future()
         try:
             part = self._open_part(split, parts[0])
             if not part.read_cached():
-                return self._reader.submit(self._finish, split, part, codec)
+                return self._leave_to_reader(self._finish, split, part, codec)
             future.set_result(self._finish(split, part, codec))
         except StreamingError as error:
             future.set_exception(error)
+        finally:
+            self._reading_now.release()
         return future
 
     def close(self) -> None:
         """Closes the files; reads under way are finished, later ones raise `Unavailable`."""
         self._shard_cache.close()
+
+    def _leave_to_reader(self, function: Callable[..., Records], *arguments: object) -> "Future[Records]":
+        future = self._reader.submit(function, *arguments)
+        self._left_to_reader.add(future)
+        future.add_done_callback(self._left_to_reader.discard)
+        return future
 
     def _read(self, split: str, parts: Sequence[Sequence[int]], codec: Codec) -> Records:
         read = [self._finish(split, self._open_part(split, part), codec) for part in parts]
