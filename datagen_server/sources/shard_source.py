@@ -27,7 +27,6 @@ from datagen_server.shards.shard_file import ShardFile
 from datagen_server.sources.record_reads import RecordReads
 from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.fonts import NO_FONTS, FontFiles
-from shared.errors import StreamingError
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import decode, encode
@@ -76,10 +75,9 @@ class ShardSource:
     def read(self, split: str, indices: NDArray[np.uint64], codec: Codec) -> "Future[Records]":
         """See `SampleSource`. Another codec than the stored one costs decoding and encoding."""
         parts = self._parts(split, indices.tolist())
-        if len(parts) > 1 or codec is not self._codec:
-            threads = self._reader if codec is self._codec else self._transcoders
-            return threads.submit(self._read, split, parts, codec)
-        if self._left_to_reader or not self._reading_now.acquire(blocking=False):
+        if codec is not self._codec:
+            return self._transcoders.submit(self._read, split, parts, codec)
+        if len(parts) > 1 or self._left_to_reader or not self._reading_now.acquire(blocking=False):
             return self._leave_to_reader(self._read, split, parts, codec)
         future: Future[Records] = Future()
         try:
@@ -87,7 +85,7 @@ class ShardSource:
             if not part.read_cached():
                 return self._leave_to_reader(self._finish, split, part, codec)
             future.set_result(self._finish(split, part, codec))
-        except StreamingError as error:
+        except Exception as error:  # It is for whoever asks for the result, as with the other threads.
             future.set_exception(error)
         finally:
             self._reading_now.release()

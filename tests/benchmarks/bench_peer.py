@@ -4,9 +4,8 @@
 
 Ours reads each epoch in another shuffled order, and checks every record and every batch against its checksum; once from
 shards as `materialize` writes them (Zstandard), once from raw ones. The peer reads uncompressed, in stored order, and
-checks neither. The bare socket moves as many bytes as raw batches have; so does gRPC alone, with messages that lie
-ready, and once more with those of Zstandard. `minimal_service` is the bound of ours: it reads, hashes, joins, sends and
-decodes, and does nothing else. Ratios are the median over the rounds.
+checks neither. The bare socket moves as many bytes as raw batches have. `minimal_service` is the bound
+of ours: it reads, checks, sends, checks and decodes, and does nothing else. Ratios are the median over the rounds.
 """
 
 import argparse
@@ -19,7 +18,6 @@ from rich.table import Table
 from datagen_server.shards import DEFAULT_CODEC
 from shared.protocol.codec import Codec
 from tests.benchmarks.sides import (
-    bare_grpc,
     bare_socket,
     materialized,
     message_bytes_per_image,
@@ -42,14 +40,11 @@ def main() -> None:
         stores = [stack.enter_context(materialized(options.samples, codec)) for codec in (DEFAULT_CODEC, Codec.RAW)]
         ours, raw = (stack.enter_context(service(one, 1, name=f"service, {one.codec.value}")) for one in stores)
         image_bytes = message_bytes_per_image(raw, Codec.RAW)
-        zstd_bytes = message_bytes_per_image(ours, DEFAULT_CODEC)
         peer = stack.enter_context(tfdata_service(stores[1], options.python))
         socket = stack.enter_context(bare_socket(stores[1], 1, image_bytes))
-        grpc_raw = stack.enter_context(bare_grpc(stores[1], image_bytes, name="gRPC alone, raw"))
-        grpc_zstd = stack.enter_context(bare_grpc(stores[0], zstd_bytes, name="gRPC alone, zstd"))
         least = stack.enter_context(minimal_service(stores[0], threads=2, name="minimal service, zstd"))
         least_raw = stack.enter_context(minimal_service(stores[1], threads=1, name="minimal service, raw"))
-        sides = [ours, raw, peer, socket, grpc_raw, grpc_zstd, least, least_raw]
+        sides = [ours, raw, peer, socket, least, least_raw]
         readings = in_turns(sides, options.rounds, options.epochs)
         version = peer.server.ready_line.split()[1]
     table = Table(
@@ -66,8 +61,6 @@ def main() -> None:
     ratio, worst = ratios(readings[ours.name], readings[peer.name])
     raw_ratio, raw_worst = ratios(readings[raw.name], readings[peer.name])
     socket_ratio, _ = ratios(readings[raw.name], readings[socket.name])
-    grpc_socket_ratio, _ = ratios(readings[grpc_raw.name], readings[socket.name])
-    grpc_ratio, _ = ratios(readings[grpc_zstd.name], readings[peer.name])
     least_ratio, _ = ratios(readings[least.name], readings[peer.name])
     least_socket_ratio, _ = ratios(readings[least_raw.name], readings[socket.name])
     result = {
@@ -78,8 +71,6 @@ def main() -> None:
         "raw_ratio": round(raw_ratio, 2),
         "raw_ratio_worst_round": round(raw_worst, 2),
         "raw_ratio_to_bare_socket": round(socket_ratio, 3),
-        "grpc_alone_raw_ratio_to_bare_socket": round(grpc_socket_ratio, 3),
-        "grpc_alone_zstd_ratio_to_peer": round(grpc_ratio, 2),
         "minimal_ratio": round(least_ratio, 2),
         "minimal_raw_ratio_to_bare_socket": round(least_socket_ratio, 3),
         "rounds": options.rounds,

@@ -67,13 +67,6 @@ def bare_socket(stored: Stored, ranks: int, image_bytes: float) -> AbstractConte
     return opened("bare socket", module(name, "send", *size), [module(name, "receive", "SERVER", *size)] * ranks)
 
 
-def bare_grpc(stored: Stored, image_bytes: float, *, name: str) -> AbstractContextManager[Side]:
-    """One stream of grpcio that moves as many bytes as `bare_socket` does, in messages of the same size."""
-    size = round(image_bytes * BATCH_SIZE), stored.num_samples // BATCH_SIZE
-    program = f"{_BENCHMARKS}.bare_grpc"
-    return opened(name, module(program, "send", *size), [module(program, "receive", "SERVER", *size)])
-
-
 def minimal_service(stored: Stored, *, threads: int, name: str) -> AbstractContextManager[Side]:
     """The least that a service of these shards over grpcio and its reader can do; threads: that decode."""
     program = f"{_BENCHMARKS}.minimal_service"
