@@ -181,13 +181,13 @@ def _described(table: EntryTable, reason: Reason, entries: list[int]) -> str:
 
 
 def _spec_of(table: EntryTable, samples: Samples, choices: Choices) -> tuple[DatasetSpec, str]:
-    labels = {table.labels[entry] for entries in samples.values() for entry in entries.tolist()}
-    lengths = {len(label) for label in labels}
+    labels = labels_of(table, samples)
+    lengths = set(map(len, labels))
     (width, height), note = _size_of(table, samples, choices)
     spec = DatasetSpec(
         width=width,
         height=height,
-        alphabet=choices.alphabet or "".join(sorted(set[str]().union(*labels))),
+        alphabet=choices.alphabet or "".join(sorted(set("".join(labels)))),
         min_length=min(lengths),
         max_length=max(lengths),
         styles=(),
@@ -206,6 +206,11 @@ def _size_of(table: EntryTable, samples: Samples, choices: Choices) -> tuple[tup
         return (sides[0], sides[1]), "size {}x{}, which all pictures have".format(*sides)
     width, height = (min(MAX_SIDE, max(MIN_SIDE, round(side / _ROUNDED_TO) * _ROUNDED_TO)) for side in sides)
     return (width, height), "size {}x{} from the median {}x{}; --size chooses another".format(width, height, *sides)
+
+
+def labels_of(table: EntryTable, samples: Samples) -> list[str]:
+    """The labels of all pictures that are taken."""
+    return [table.labels[entry] for entries in samples.values() for entry in entries.tolist()]
 
 
 def all_have(table: EntryTable, samples: Samples, size: tuple[int, int]) -> bool:

@@ -1,4 +1,4 @@
-"""What is known of picture files, as rows of an array: 65 bytes for each."""
+"""What is known of picture files, as rows of an array: 61 bytes for each."""
 
 from typing import Any
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from datagen_server.importing.decide import Decided, Samples
+from datagen_server.importing.decide import Decided, Samples, labels_of
 from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_tree import printable
@@ -110,19 +110,14 @@ def _across_splits(table: EntryTable, samples: Samples) -> int:
 
 def _histograms(table: EntryTable, samples: Samples) -> tuple[dict[str, int], dict[str, int]]:
     """How often each character, and each length, occurs in the labels that were taken."""
-    characters, lengths = Counter[str](), Counter[int]()
-    labels = Counter(table.labels[entry] for entries in samples.values() for entry in entries.tolist())
-    for label, count in labels.items():
-        lengths[len(label)] += count
-        for character in label:
-            characters[character] += count
+    labels = labels_of(table, samples)
+    characters, lengths = Counter("".join(labels)), Counter(map(len, labels))
     return dict(sorted(characters.items())), {str(length): count for length, count in sorted(lengths.items())}
 
 
 def _sizes(table: EntryTable, samples: Samples) -> dict[str, int]:
     """The most frequent sizes of pictures that were taken."""
     pictures = table.pictures[np.concatenate(list(samples.values()))]
-    sizes = np.stack([pictures["width"], pictures["height"]], axis=1)
-    each, counts = np.unique(sizes, axis=0, return_counts=True)
-    order = np.argsort(-counts, kind="stable")[:_SIZES]
-    return {f"{width}x{height}": int(count) for (width, height), count in zip(each[order], counts[order], strict=True)}
+    sizes = Counter(zip(pictures["width"].tolist(), pictures["height"].tolist(), strict=True))
+    most = sorted(sizes.items(), key=lambda item: (-item[1], item[0]))[:_SIZES]
+    return {f"{width}x{height}": count for (width, height), count in most}

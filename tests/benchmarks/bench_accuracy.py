@@ -23,7 +23,7 @@ from tests.benchmarks.turns import module
 
 _COMMON = "--preset", "crnn", "-o", "validate_steps=null"
 RECIPES: Mapping[str, Sequence[str]] = {
-    "quick": (*_COMMON, "--steps", "1200"),
+    "quick": (*_COMMON, "--steps", "1100"),
     "long": (*_COMMON, "--steps", "10000", "-o", "train_samples=320000"),
 }
 "Options of `python -m trainer`."

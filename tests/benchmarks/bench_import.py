@@ -2,11 +2,12 @@
 
     python -m tests.benchmarks.bench_import [--pictures N] [--workers N] [--rounds N] [--codec raw|zstd|png]
 
-Both in turns, over the same files: Pillow, import, Pillow, import ... Pillow's share is `open` and `convert("RGB")` of
-each file in N processes; an import also digests, compresses, sorts, writes, syncs and hashes. On both sides all counts,
+In turns, over the same files: Pillow, import, the least import, Pillow ... Pillow's share is `open` and
+`convert("RGB")` of each file in N processes; an import also digests, compresses, sorts, writes, syncs and hashes. The
+least, `minimal_import.py`, does that and nothing else, and bounds what an import can reach. On all sides all counts,
 from the start of the processes to their end. `share of wall` needs a quiet machine; `share of CPU` compares the CPU
-seconds of all processes. Where a virtual machine gives the memory of removed files back to its host, each new page of a
-file costs ten times as much CPU, and an import makes files where decoding makes none.
+seconds of all processes. Where a virtual machine gives the memory of removed files back to its host, each new page of
+a file costs ten times as much CPU, and an import makes files where decoding makes none.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -36,6 +37,10 @@ from shared.dataset.fit import Fit
 from shared.protocol.codec import Codec
 from tests.benchmarks.decoding import decode_together
 from tests.benchmarks.drawing import draw_pictures
+from tests.benchmarks.minimal_import import import_least
+
+_Seconds = tuple[float, float]
+"Wall, CPU."
 
 
 def main() -> None:
@@ -49,13 +54,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         pictures = Path(folder) / "pictures"
         paths = _draw(pictures, options.pictures, options.workers)
-        alone, imports = [], []
+        alone: list[_Seconds] = []
+        imports: list[_Seconds] = []
+        least: list[_Seconds] = []
         out = Path(folder) / "out"
         for _ in range(options.rounds):
             alone.append(_measured(partial(decode_together, paths, options.workers)))
-            imports.append(_measured(partial(_import, pictures, out, options.workers, Codec(options.codec))))
-            shutil.rmtree(out)
-    shares = [(one[0] / other[0], one[1] / other[1]) for one, other in zip(alone, imports, strict=True)]
+            for work, measured in ((_import, imports), (import_least, least)):
+                measured.append(_measured(partial(work, pictures, out, options.workers, Codec(options.codec))))
+                shutil.rmtree(out)
     result = {
         "benchmark": "import",
         "codec": options.codec,
@@ -63,8 +70,8 @@ def main() -> None:
         "workers": options.workers,
         "images_per_s": round(options.pictures / statistics.median(wall for wall, _ in imports)),
         "pillow_images_per_s": round(options.pictures / statistics.median(wall for wall, _ in alone)),
-        "share_of_wall": round(statistics.median(wall for wall, _ in shares), 3),
-        "share_of_cpu": round(statistics.median(cpu for _, cpu in shares), 3),
+        **dict(zip(("share_of_wall", "share_of_cpu"), _shares(alone, imports), strict=True)),
+        **dict(zip(("least_share_of_wall", "least_share_of_cpu"), _shares(alone, least), strict=True)),
     }
     table = Table("", "figure", title=f"{options.pictures:,} pictures, {options.workers} workers, {options.codec}")
     for name, value in result.items():
@@ -83,11 +90,17 @@ def _draw(folder: Path, num_pictures: int, num_workers: int) -> list[str]:
     return sorted(str(path) for path in folder.iterdir())
 
 
-def _measured(work: Callable[[], object]) -> tuple[float, float]:
-    """Wall and CPU seconds, those of all its processes, which have ended when it returns, included."""
+def _measured(work: Callable[[], object]) -> _Seconds:
+    """Those of all its processes, which have ended when it returns, included."""
     wall, cpu = time.perf_counter(), _cpu_seconds()
     work()
     return time.perf_counter() - wall, _cpu_seconds() - cpu
+
+
+def _shares(alone: Sequence[_Seconds], others: Sequence[_Seconds]) -> list[float]:
+    """The medians of what Pillow takes over what the others take: wall and CPU seconds."""
+    ratios = [(one[0] / other[0], one[1] / other[1]) for one, other in zip(alone, others, strict=True)]
+    return [round(statistics.median(each), 3) for each in zip(*ratios, strict=True)]
 
 
 def _import(pictures: Path, out: Path, num_workers: int, codec: Codec) -> None:
