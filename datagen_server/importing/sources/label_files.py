@@ -1,7 +1,9 @@
 """Pictures that label files list, as PaddleOCR, MindOCR, deep-text-recognition-benchmark and others write them."""
 
-from collections.abc import Iterator, Sequence
-from posixpath import join, splitext
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from posixpath import basename, join, splitext
 
 from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_names import ignored
@@ -39,6 +41,7 @@ class LabelFiles:
         self.origin = tree.origin
         self._tree, self._default_split, self._only = tree, default_split, only
         self._texts = {name: _read_text(tree, name, encoding) for name in label_files}
+        self._found_by_name: dict[str, str] = {}
         self.notes = [f"labels from {printable(name)} ({used})" for name, (_, used) in self._texts.items()]
         if not only:
             pictures = [name for name in tree.files if is_picture_name(name)]
@@ -52,6 +55,11 @@ class LabelFiles:
                 entry = self._entry(name, line)
                 listed.add(entry.name)
                 yield entry
+        if self._found_by_name:
+            first, where = next(iter(self._found_by_name.items()))
+            note = f"{len(self._found_by_name):,} pictures found in other folders by their names alone:"
+            note = f"{note} {printable(first)} is {printable(where)}"
+            self.notes += [note] if note not in self.notes else []
         if self._only:
             return
         for one in self._tree.unread:
@@ -86,7 +94,10 @@ class LabelFiles:
         return PictureEntry(where, reason=Reason.OUTSIDE_SOURCE, detail=f"{line.path} is outside of the source")
 
     def _found(self, folder: str, path: str) -> str | None:
-        """The picture that is meant: relative to the label file, to the tree, or to a folder above either."""
+        """The picture that is meant: relative to the label file, to the tree, or to a folder above either.
+
+        A name without a folder may also mean the one picture that is called so, wherever it is.
+        """
         root = f"{self._tree.origin.rstrip('/')}/"
         if path.startswith(root):
             path = path.removeprefix(root)
@@ -97,7 +108,16 @@ class LabelFiles:
             for name in (join(folder, *parts[start:]), join(*parts[start:])):
                 if self._tree.has(name):
                     return name
+        if len(parts) == 1 and parts[0] in self._only_one_called:
+            return self._found_by_name.setdefault(parts[0], self._only_one_called[parts[0]])
         return None
+
+    @cached_property
+    def _only_one_called(self) -> Mapping[str, str]:
+        """The pictures in the tree whose name no other has, by that name."""
+        pictures = [name for name in self._tree.files if is_picture_name(name)]
+        counts = Counter(map(basename, pictures))
+        return {basename(name): name for name in pictures if counts[basename(name)] == 1}
 
 
 def find_label_files(tree: FileTree, encoding: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from unicodedata import normalize
 
 import pytest
 from hypothesis import given, settings
@@ -18,9 +19,9 @@ from tests.datagen_server.importing.sources.building import write
 from tests.datagen_server.shards.building import build, plan_of
 from tests.shared.images.files import picture_file
 
-LABELS = st.text(
-    st.characters(codec="utf-8", categories=("L", "N", "P", "S"), exclude_characters="/"), min_size=1, max_size=12
-)
+CHARACTERS = st.characters(codec="utf-8", categories=("L", "N", "P", "S"), exclude_characters="/")
+# A few characters are two in normal form: a letter and a mark, of which no class is made.
+LABELS = st.text(CHARACTERS.filter(lambda one: len(normalize("NFC", one)) == 1), min_size=1, max_size=12)
 
 
 def exported(shards: Path, out: Path, layout: str) -> Path:

@@ -110,6 +110,9 @@ BUILDERS: Mapping[str, Callable[[Path], Path]] = {
     "space": lambda path: write(path, {**listed(), "labels.txt": lines(" ")}),
     "comma": lambda path: write(path, {**listed(), "labels.txt": lines(", ")}),
     "csv": lambda path: write(path, {**listed(), "labels.csv": "filename,label\n" + lines(",")}),
+    "names without their folder": lambda path: write(
+        path, {**listed(), "labels.csv": "filename,label\n" + lines(",").replace("images/", "")}
+    ),
     "jsonl": lambda path: write(path, {**listed(), "metadata.jsonl": _json_lines()}),
     "CR line ends": lambda path: write(path, {**listed(), "gt.txt": lines("\t", end="\r")}),
     "UTF-8 with BOM": lambda path: write(path, {**listed(), "gt.txt": lines("\t", end="\r\n").encode("utf-8-sig")}),

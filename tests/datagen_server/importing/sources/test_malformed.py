@@ -134,6 +134,16 @@ def test_lines_of_a_label_file(tmp_path: Path, text: str, expected: dict[str, in
     assert outcome(tmp_path / "data" / "gt.txt") == expected
 
 
+def test_a_name_alone_means_a_picture_in_another_folder_only_where_no_other_is_called_so(tmp_path: Path) -> None:
+    files = ("a/0.png", "b/0.png", "a/1.png")
+    pictures = {name: picture_file(seed=seed) for seed, name in enumerate(files)}
+    data = write(tmp_path / "data", {**pictures, "labels.csv": "filename,label\n0.png,ab\n1.png,cd\nx/1.png,ef\n"})
+    assert outcome(data) == {"good": 1, "missing_picture": 2, "no_label": 2}
+    (opened,) = open_sources(data, Hints(), tmp_path)
+    list(opened.source.entries())
+    assert opened.source.notes[1] == "1 pictures found in other folders by their names alone: 1.png is a/1.png"
+
+
 def test_quotes_spaces_and_separators_in_labels_are_kept(tmp_path: Path) -> None:
     for text, label in (
         ('images/0.png, "say ""a, b"""\n', 'say "a, b"'),
