@@ -10,6 +10,7 @@ of ours: it reads, checks, sends, checks and decodes, and does nothing else. Rat
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 
 from rich.console import Console
@@ -25,7 +26,7 @@ from tests.benchmarks.sides import (
     service,
     tfdata_service,
 )
-from tests.benchmarks.turns import in_turns, ratios, summary
+from tests.benchmarks.turns import Reading, in_turns, ratios, summary
 
 
 def main() -> None:
@@ -47,17 +48,7 @@ def main() -> None:
         sides = [ours, raw, peer, socket, least, least_raw]
         readings = in_turns(sides, options.rounds, options.epochs)
         version = peer.server.ready_line.split()[1]
-    table = Table(
-        "side",
-        "images/s",
-        "CPU s per 100,000",
-        "of it server",
-        title=f"tensorflow {version}, {image_bytes:,.0f} B/image raw",
-    )
-    for name, turns in readings.items():
-        median = summary(turns)
-        table.add_row(name, *(f"{value:,.{digits}f}" for value, digits in zip(median.values(), (0, 2, 2), strict=True)))
-    Console().print(table)
+    Console().print(_table(readings, f"tensorflow {version}, {image_bytes:,.0f} B/image raw"))
     ratio, worst = ratios(readings[ours.name], readings[peer.name])
     raw_ratio, raw_worst = ratios(readings[raw.name], readings[peer.name])
     socket_ratio, _ = ratios(readings[raw.name], readings[socket.name])
@@ -77,6 +68,14 @@ def main() -> None:
         **{name.replace(",", "").replace(" ", "_"): summary(turns) for name, turns in readings.items()},
     }
     print(json.dumps(result))
+
+
+def _table(readings: Mapping[str, Sequence[Reading]], title: str) -> Table:
+    table = Table("side", "images/s", "CPU s per 100,000", "of it server", title=title)
+    for name, turns in readings.items():
+        median = summary(turns)
+        table.add_row(name, *(f"{value:,.{digits}f}" for value, digits in zip(median.values(), (0, 2, 2), strict=True)))
+    return table
 
 
 if __name__ == "__main__":

