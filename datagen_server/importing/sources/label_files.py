@@ -85,7 +85,7 @@ class LabelFiles:
         if not line.path:
             return PictureEntry(where, reason=Reason.MALFORMED_LINE, detail=line.label)
         path = line.path.replace("\\", "/")
-        name = self._found(label_file.rpartition("/")[0], path)
+        name = self._found(label_file, path)
         if name is not None:
             split = split_of(label_file, name.rpartition("/")[0]) or self._default_split
             return PictureEntry(name, split, line.label)
@@ -93,11 +93,13 @@ class LabelFiles:
             return PictureEntry(where, reason=Reason.MISSING_PICTURE, detail=f"{line.path} is not there")
         return PictureEntry(where, reason=Reason.OUTSIDE_SOURCE, detail=f"{line.path} is outside of the source")
 
-    def _found(self, folder: str, path: str) -> str | None:
+    def _found(self, label_file: str, path: str) -> str | None:
         """The picture that is meant: relative to the label file, to the tree, or to a folder above either.
 
-        A name without a folder may also mean the one picture that is called so, wherever it is.
+        A name without a folder may also mean the one picture that is called so, if it is in a folder below the label
+        file and not in that of another split.
         """
+        folder = label_file.rpartition("/")[0]
         root = f"{self._tree.origin.rstrip('/')}/"
         if path.startswith(root):
             path = path.removeprefix(root)
@@ -108,9 +110,11 @@ class LabelFiles:
             for name in (join(folder, *parts[start:]), join(*parts[start:])):
                 if self._tree.has(name):
                     return name
-        if len(parts) == 1 and parts[0] in self._only_one_called:
-            return self._found_by_name.setdefault(parts[0], self._only_one_called[parts[0]])
-        return None
+        only = self._only_one_called.get(parts[0]) if len(parts) == 1 else None
+        if only is None or not only.startswith(join(folder, "")):
+            return None
+        splits = {split_of(label_file), split_of(only.rpartition("/")[0])} - {None}
+        return self._found_by_name.setdefault(parts[0], only) if len(splits) <= 1 else None
 
     @cached_property
     def _only_one_called(self) -> Mapping[str, str]:

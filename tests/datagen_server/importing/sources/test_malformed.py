@@ -144,6 +144,14 @@ def test_a_name_alone_means_a_picture_in_another_folder_only_where_no_other_is_c
     assert opened.source.notes[1] == "1 pictures found in other folders by their names alone: 1.png is a/1.png"
 
 
+@pytest.mark.parametrize("label_file", ["test/labels.csv", "test.csv"])
+def test_a_missing_picture_is_not_taken_from_another_split(tmp_path: Path, label_file: str) -> None:
+    files: dict[str, bytes | str] = {"train/3.png": GOOD, "test/4.png": picture_file(seed=4)}
+    text = "filename,label\n3.png,ab\n4.png,cd\n"
+    data = write(tmp_path / "data", {**files, label_file: text, "train/labels.csv": "filename,label\n3.png,ef\n"})
+    assert outcome(data) == {"good": 2, "missing_picture": 1}
+
+
 def test_quotes_spaces_and_separators_in_labels_are_kept(tmp_path: Path) -> None:
     for text, label in (
         ('images/0.png, "say ""a, b"""\n', 'say "a, b"'),
