@@ -125,7 +125,7 @@ bench: $(TEST) $(PEER)/.ready $(PEER_CRNN)/.ready ## every benchmark, with tf.da
 	@$(BIN)/python -m tests.benchmarks --python-peer $(PEER)/bin/python --python-peer-crnn $(PEER_CRNN)/bin/python
 
 readers: $(TEST) ## the README's curves of 1 to 256 readers on one service
-	@$(BIN)/python -m tests.benchmarks.bench_readers --svg .readme/readers.svg
+	@$(BIN)/python -m tests.benchmarks.clients.bench_readers --svg .readme/readers.svg
 
 # An environment of its own: TensorFlow wants other versions of what is ours.
 $(PEER)/.ready: requirements/peer.txt
@@ -134,13 +134,13 @@ $(PEER)/.ready: requirements/peer.txt
 	@touch $@
 
 bench-peer: $(TEST) $(PEER)/.ready ## streaming from shards against tf.data service, in turns
-	@$(BIN)/python -m tests.benchmarks.bench_peer --python $(PEER)/bin/python
+	@$(BIN)/python -m tests.benchmarks.streaming.bench_peer --python $(PEER)/bin/python
 
 bench-loaders: $(TEST) $(PEER_LOADERS)/.ready ## images/s into PyTorch tensors: our stream against LMDB, streaming, litdata, grain
-	@$(BIN)/python -m tests.benchmarks.bench_loaders --python $(PEER_LOADERS)/bin/python
+	@$(BIN)/python -m tests.benchmarks.clients.bench_loaders --python $(PEER_LOADERS)/bin/python
 
 bench-crnn: $(TEST) $(PEER_CRNN)/.ready ## other kinds of captchas: preset crnn against a CRNN in PyTorch, exact match and CPU time
-	@$(BIN)/python -m tests.benchmarks.bench_crnn --python $(PEER_CRNN)/bin/python $(if $(PICTURES),--pictures $(PICTURES))
+	@$(BIN)/python -m tests.benchmarks.training.bench_crnn --python $(PEER_CRNN)/bin/python $(if $(PICTURES),--pictures $(PICTURES))
 
 clean: ## remove what make made
 	rm -rf $(VENV) $(PEER) $(PEER_CRNN) $(FRAMEWORKS) $(PEER_LOADERS) $(LOCKER) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache demo

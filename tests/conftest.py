@@ -6,8 +6,8 @@ from hypothesis import settings
 
 # Before any test module imports MindSpore.
 import shared.recogniser  # noqa: F401
-from tests.browser import chromium  # noqa: F401
-from tests.outcomes import outcome  # noqa: F401
+from tests.support.browser import chromium  # noqa: F401
+from tests.support.outcomes import outcome  # noqa: F401
 
 # The machines that run this are shared: a slow example is no failure.
 settings.register_profile("project", deadline=None, print_blob=True)

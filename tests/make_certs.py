@@ -12,7 +12,7 @@ from pathlib import Path
 import trustme
 
 from shared.security.credentials import Security
-from tests.certificates import write_pair
+from tests.support.certificates import write_pair
 
 NAMES = "localhost", "127.0.0.1", "::1", "datagen"
 _VALID_FOR = timedelta(days=365)

@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
-from tests.browser import CHROMIUM
+from tests.support.browser import CHROMIUM
 
 FOLDER = Path(__file__).parent.parent / ".readme"
 _WIDTH = 1180

@@ -14,7 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from datagen_server.cli import main as datagen_server
-from tests.fonts import find_fonts
+from tests.support.fonts import find_fonts
 
 FOLDER = Path(__file__).parent.parent / ".readme"
 _CHINESE_FONT = "wqy-microhei.ttc"

@@ -17,7 +17,7 @@ from urllib.request import urlopen
 import pytest
 import yaml
 
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 from tests.trainer.page.test_prometheus_exporter import address_of, training
 
 OBSERVE = Path(__file__).parents[1] / ".observe"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.without_privileges import forbidden, run_without_privileges
+from tests.support.without_privileges import forbidden, run_without_privileges
 
 _NO_SHARDS = "DIR is not a directory of shards that can be read: Permission denied"
 COMMANDS = {

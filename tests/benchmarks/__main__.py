@@ -21,25 +21,25 @@ from tests.benchmarks.turns import module
 
 _TENSORFLOW, _PYTORCH = "{tensorflow}", "{pytorch}"
 BENCHMARKS: Mapping[str, Sequence[str]] = {
-    "render": ("--rounds", "7"),
-    "materialize": (),
-    "read": (),
-    "stream": ("--rounds", "3", "--ranks", "1", "2"),
-    "peer": ("--python", _TENSORFLOW),
-    "wakeups": (),
-    "tls": (),
-    "capacity": (),
-    "metrics": (),
-    "end_to_end": ("--rounds", "3"),
-    "start": (),
-    "zoo": (),
-    "step": (),
-    "crnn": ("--python", _PYTORCH, "--only-steps", "--kinds", "colours"),
-    "readers": (),
-    "growth": (),
-    "accuracy": (),
+    "render": ("rendering.bench_render", "--rounds", "7"),
+    "materialize": ("rendering.bench_materialize",),
+    "read": ("shards.bench_read",),
+    "stream": ("streaming.bench_stream", "--rounds", "3", "--ranks", "1", "2"),
+    "peer": ("streaming.bench_peer", "--python", _TENSORFLOW),
+    "wakeups": ("streaming.bench_wakeups",),
+    "tls": ("streaming.bench_tls",),
+    "capacity": ("clients.bench_capacity",),
+    "metrics": ("streaming.bench_metrics",),
+    "end_to_end": ("streaming.bench_end_to_end", "--rounds", "3"),
+    "start": ("start.bench_start",),
+    "zoo": ("training.bench_zoo",),
+    "step": ("training.bench_step",),
+    "crnn": ("training.bench_crnn", "--python", _PYTORCH, "--only-steps", "--kinds", "colours"),
+    "readers": ("clients.bench_readers",),
+    "growth": ("shards.bench_growth",),
+    "accuracy": ("training.bench_accuracy",),
 }
-"The module `bench_NAME` of each, and its options; the longest ones last."
+"The module of each, and its options; the longest ones last."
 
 
 def main(argv: Sequence[str]) -> int:
@@ -57,8 +57,8 @@ def main(argv: Sequence[str]) -> int:
     failed = []
     for name in options.only:
         started = time.monotonic()
-        arguments = [pythons.get(argument, argument) for argument in BENCHMARKS[name]]
-        if (result := run(module(f"tests.benchmarks.bench_{name}", *arguments))) is None:
+        benchmark, *arguments = (pythons.get(argument, argument) for argument in BENCHMARKS[name])
+        if (result := run(module(f"tests.benchmarks.{benchmark}", *arguments))) is None:
             failed.append(name)
         else:
             results[str(result["benchmark"])] = result

@@ -17,7 +17,7 @@ from rich.table import Table
 
 LONG = (
     "tests/chaos",
-    "tests/trainer/training/test_training.py",
+    "tests/trainer/training/runs/test_training.py",
     "tests/trainer/distributed/test_collectives.py",
     "tests/datagen_server/sources/test_rendered_source.py",
 )
@@ -28,8 +28,8 @@ QUICK = (
 )
 UNTOLD: Mapping[str, tuple[str, str]] = {
     "tests/chaos/test_large_shards.py": ("8", "a million samples cost no more memory than ten thousand"),
-    "tests/chaos/test_rank_kills.py": ("3, 4", "ranks, launchers, services, jobs killed, 5 or 10 times in each"),
-    "tests/trainer/training/test_training.py": ("4", "trainer killed (SIGKILL) and resumed: same weights"),
+    "tests/chaos/kills/test_rank_kills.py": ("3, 4", "ranks, launchers, services, jobs killed, 5 or 10 times in each"),
+    "tests/trainer/training/runs/test_training.py": ("4", "trainer killed (SIGKILL) and resumed: same weights"),
     "tests/trainer/distributed/test_collectives.py": ("2, 3, 4", "ranks killed, resumed, more and fewer: same weights"),
     "tests/datagen_server/sources/test_rendered_source.py": ("3", "rendering workers killed (SIGKILL)"),
     "tests/datagen_server/service/test_auth.py": ("9", "expired, foreign, missing certificates and tokens refused"),

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from shared.client import BatchStream, DatasetClient
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice
-from tests.outcomes import Outcome
-from tests.toys import same_as_toy
+from tests.support.outcomes import Outcome
+from tests.support.toys import same_as_toy
 
 SPLIT = "train"
 WIDTH, HEIGHT = 64, 32
-TOY = "tests.toy_server", "PORT", "--width", str(WIDTH), "--height", str(HEIGHT), "--train"
+TOY = "tests.support.toy_server", "PORT", "--width", str(WIDTH), "--height", str(HEIGHT), "--train"
 
 
 def oracle(part: RankSlice, epoch: int) -> list[NDArray[np.uint64]]:

@@ -19,13 +19,13 @@ from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import SERVICE
 from shared.rpc_errors import is_transient
 from tests.chaos.test_slow_readers import resident_mb
-from tests.outcomes import OpenOutcome
-from tests.services import ServiceProcess
+from tests.support.outcomes import OpenOutcome
+from tests.support.services import ServiceProcess
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 SERVE = "datagen_server", "serve", "--listen", "127.0.0.1:PORT", "--stop-with-stdin"
 MEMORY_MB = 1024
-TOY = "tests.toy_server", "PORT", "--train", "1000000", "--width", "160", "--height", "64"
+TOY = "tests.support.toy_server", "PORT", "--train", "1000000", "--width", "160", "--height", "64"
 NUM_STREAMS = 126
 PROBE_TIMEOUT_MS = 1000
 "How long the readiness probe in `.kubernetes` waits for an answer: what Kubernetes waits where nothing is said."

@@ -23,8 +23,8 @@ from shared.dataset.spec import DatasetSpec
 from shared.errors import DataLoss
 from shared.protocol.codec import Codec
 from tests.datagen_server.shards.building import build, plan_of, with_foreign_fingerprint
-from tests.outcomes import OpenOutcome
-from tests.services import ServiceProcess
+from tests.support.outcomes import OpenOutcome
+from tests.support.services import ServiceProcess
 
 SPEC = DatasetSpec()
 PLAN = plan_of(SPEC, {"train": 64}, shard_size=64)

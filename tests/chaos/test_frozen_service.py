@@ -10,8 +10,8 @@ import pytest
 from shared.client import BatchStream, connect
 from shared.errors import Unavailable
 from tests.chaos.readers import TOY, read_epoch
-from tests.outcomes import OpenOutcome, Outcome
-from tests.services import ServiceProcess
+from tests.support.outcomes import OpenOutcome, Outcome
+from tests.support.services import ServiceProcess
 
 NOTICED_S = 15.0
 NUM_STEPS = 300

@@ -13,7 +13,7 @@ from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
 from tests.chaos.test_slow_readers import resident_mb
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 
 SPEC = DatasetSpec(width=16, height=16)
 FINGERPRINT = "0123456789abcdef" * 4

@@ -11,8 +11,8 @@ import pytest
 from shared.client import BatchStream, connect
 from tests.chaos.proxy import Bandwidth, Blackhole, Cut, Fault, HalfClose, Latency, Proxy, Reset, Slicer
 from tests.chaos.readers import TOY, read_epoch
-from tests.outcomes import OpenOutcome, Outcome
-from tests.services import ServiceProcess
+from tests.support.outcomes import OpenOutcome, Outcome
+from tests.support.services import ServiceProcess
 
 NUM_RUNS = 20
 NUM_STEPS = 150

@@ -10,9 +10,9 @@ import pytest
 
 from datagen_server.cli import main
 from shared.client import connect
-from tests.outcomes import OpenOutcome
-from tests.services import ServiceProcess
 from tests.shared.client.name_server import name_server
+from tests.support.outcomes import OpenOutcome
+from tests.support.services import ServiceProcess
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
 NUM_READERS = 24

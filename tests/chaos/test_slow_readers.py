@@ -10,11 +10,11 @@ import pytest
 from shared.client import connect
 from shared.client.channel import OPTIONS
 from shared.pb.captcha.v1 import dataset_pb2 as pb
-from tests.outcomes import OpenOutcome
-from tests.services import ServiceProcess, open_stream
+from tests.support.outcomes import OpenOutcome
+from tests.support.services import ServiceProcess, open_stream
 
 # The published size: a batch of 64 is a message of 2 MB.
-TOY = "tests.toy_server", "PORT", "--train", "1000000", "--width", "160", "--height", "64"
+TOY = "tests.support.toy_server", "PORT", "--train", "1000000", "--width", "160", "--height", "64"
 # Four batches ahead, one on its way, and what gRPC buffers.
 LIMIT_MB = 40
 

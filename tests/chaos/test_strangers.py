@@ -16,9 +16,9 @@ import trustme
 
 from shared.client import connect
 from shared.protocol.contract import SERVICE
-from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
-from tests.outcomes import recorded
-from tests.toys import ToySource
+from tests.support.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
+from tests.support.outcomes import recorded
+from tests.support.toys import ToySource
 
 pytestmark = pytest.mark.long
 TRIES = 100

@@ -16,12 +16,12 @@ from types import SimpleNamespace
 import pytest
 
 from datagen_server.cli import main
-from tests.chaos.test_materialize_kills import small_disk
+from tests.chaos.kills.test_materialize_kills import small_disk
 from tests.datagen_server.processes import wait_until
 from tests.datagen_server.shards.building import TINY, build, plan_of
-from tests.outcomes import OpenOutcome
-from tests.services import ServiceProcess
-from tests.trainer.training.test_lost_service import COUNTS, SERVE, lines, start, steps_lost
+from tests.support.outcomes import OpenOutcome
+from tests.support.services import ServiceProcess
+from tests.trainer.training.runs.test_lost_service import COUNTS, SERVE, lines, start, steps_lost
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 SMALL = ["-o", "hidden_size=16", "-o", "batch_size=8", "-o", "columns_per_frame=8", "-o", "log_steps=1", "--json"]

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from tests.datagen_server.processes import wait_until
-from tests.outcomes import OpenOutcome, Outcome
-from tests.services import ServiceProcess
+from tests.support.outcomes import OpenOutcome, Outcome
+from tests.support.services import ServiceProcess
 
 SERVE = "datagen_server", "serve", "--listen", "127.0.0.1:PORT", "--workers", "1", "--stop-with-stdin"
 COUNTS = "--count", "train=400", "test=50"

@@ -15,10 +15,10 @@ from shared.client import connect
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice, Remainder
 from shared.dataset.spec import DatasetSpec
-from tests.certificates import TOKEN, Office, guarded
 from tests.contract.node_client import ended, needs_node, run, start
-from tests.services import ServiceProcess, served
-from tests.toys import TOY_FINGERPRINT, TOY_SPEC, ToySource, toy_samples
+from tests.support.certificates import TOKEN, Office, guarded
+from tests.support.services import ServiceProcess, served
+from tests.support.toys import TOY_FINGERPRINT, TOY_SPEC, ToySource, toy_samples
 
 pytestmark = needs_node
 SEED, EPOCH, SIZE = 5, 3, 64
@@ -85,7 +85,7 @@ def test_single_samples(target: str) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_it_reads_on_where_it_was_when_the_service_is_killed_or_drains(number: signal.Signals) -> None:
     # As large as the published size, so that flow control keeps most of it at the service.
-    with ServiceProcess("tests.toy_server", "PORT", "--width", "320", "--height", "128") as service:
+    with ServiceProcess("tests.support.toy_server", "PORT", "--width", "320", "--height", "128") as service:
         reader = start("epoch", target=service.target, waitMs=60)
         assert reader.stdout is not None
         while json.loads(reader.stdout.readline()).get("step") != 4:

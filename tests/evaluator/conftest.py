@@ -9,7 +9,7 @@ import pytest
 from datagen_server.sources.rendered_source import RenderedSource
 from shared.dataset.spec import Dataset, DatasetSpec
 from tests.evaluator.checkpoints import untrained_checkpoint
-from tests.services import served
+from tests.support.services import served
 
 COUNTS = {"train": 40, "test": 130}
 

@@ -14,7 +14,7 @@ from shared.dataset.spec import DatasetSpec
 from tests.datagen_server.importing.running import imported
 from tests.datagen_server.shards.building import build, plan_of
 from tests.evaluator.checkpoints import untrained_checkpoint
-from tests.services import served
+from tests.support.services import served
 
 FIGURES = "samples", "correct", "accuracy", "character_error_rate", "loss"
 

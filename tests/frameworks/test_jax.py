@@ -6,8 +6,8 @@ import numpy as np
 
 from shared.dataset.order import EpochOrder
 from tests.frameworks.environment import needs_frameworks, run
-from tests.services import ServiceProcess
-from tests.toys import TOY_SPEC, toy_samples
+from tests.support.services import ServiceProcess
+from tests.support.toys import TOY_SPEC, toy_samples
 
 pytestmark = needs_frameworks
 READER = "tests.frameworks.read_jax"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.frameworks.environment import PYTHON
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 
 TARGET = "127.0.0.1:50051"
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", Path("README.md").read_text(), re.DOTALL | re.MULTILINE)
@@ -19,7 +19,7 @@ OTHERS = re.compile(r"\b(torch|jax)(_|\.|\b)")
 @pytest.fixture(scope="module")
 def target() -> Iterator[str]:
     """With splits of the README's sizes."""
-    with ServiceProcess("tests.toy_server", "PORT", "--train", "50000", "--test", "10000") as service:
+    with ServiceProcess("tests.support.toy_server", "PORT", "--train", "50000", "--test", "10000") as service:
         yield service.target
 
 

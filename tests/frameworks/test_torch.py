@@ -9,7 +9,7 @@ import pytest
 from shared.dataset.order import EpochOrder
 from shared.dataset.rank_slice import RankSlice
 from tests.frameworks.environment import needs_frameworks, run
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 
 pytestmark = needs_frameworks
 READER = "tests.frameworks.read_torch"

@@ -36,7 +36,7 @@ from shared.protocol.image_codec import decode, encode
 from shared.protocol.request import StreamRequest
 from shared.recogniser.checkpoint_info import read_info
 from tests.fuzz import artefacts
-from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, ToySource
+from tests.support.toys import TOY_COUNTS, TOY_FINGERPRINT, ToySource
 from trainer.audit.exactly_once import Receipts
 from trainer.config import dump_config, load_config
 from trainer.distributed.rank_table import read_rank_table

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from shared.errors import UsageError
-from tests.browser import VIEWS, View, visited
+from tests.support.browser import VIEWS, View, visited
 from trainer.compare import main
 from trainer.config import TrainerConfig, dump_config
 

@@ -14,7 +14,7 @@ from shared.recogniser.checkpoint_info import read_info
 from shared.recogniser.hub import create_network
 from shared.recogniser.onnx.predictor import load_onnx
 from tests.evaluator.checkpoints import untrained_checkpoint
-from tests.toys import TOY_SPEC, ToySource
+from tests.support.toys import TOY_SPEC, ToySource
 from trainer.export import main
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from datagen_server.cli import main
 from tests.datagen_server.commands.running import SMALL
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 
 
 @pytest.fixture(scope="package")

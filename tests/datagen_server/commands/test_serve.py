@@ -8,7 +8,7 @@ import numpy as np
 from datagen_server.rendering.renderer import CaptchaRenderer
 from shared.client import connect
 from shared.dataset.spec import DatasetSpec
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 
 
 def test_serve_announces_itself_in_one_object(tmp_path: Path) -> None:

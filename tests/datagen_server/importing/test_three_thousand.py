@@ -19,9 +19,9 @@ from evaluator import cli as evaluator
 from shared.dataset.seeding import Draws
 from tests.datagen_server.importing.running import imported
 from tests.datagen_server.importing.sources.building import tar, write, write_lmdb, zipped
-from tests.services import served
 from tests.shared.images.files import picture_file, pixels, saved
 from tests.shared.images.test_decode import png_that_claims
+from tests.support.services import served
 from trainer.cli import main as train
 
 NUM_PICTURES = 3000

@@ -30,8 +30,8 @@ from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until
 from tests.datagen_server.shards.building import build, damage_record, plan_of, with_foreign_fingerprint
-from tests.services import ServiceProcess
-from tests.toys import TOY_FINGERPRINT, ToySource, toy_samples
+from tests.support.services import ServiceProcess
+from tests.support.toys import TOY_FINGERPRINT, ToySource, toy_samples
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 

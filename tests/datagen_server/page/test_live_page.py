@@ -22,9 +22,9 @@ from shared.dataset.spec import DatasetSpec
 from shared.page.page_server import PageServer
 from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
-from tests.browser import VIEWS, View, visited
 from tests.datagen_server.shards.building import damage_record, plan_of, with_foreign_fingerprint
-from tests.toys import ToySource
+from tests.support.browser import VIEWS, View, visited
+from tests.support.toys import ToySource
 
 pytestmark = pytest.mark.pages
 NUM_TRAIN = 50_000

@@ -14,7 +14,7 @@ from datagen_server.page.app import status_app
 from datagen_server.page.query_string import MAX_PAGE_SIZE, SamplesQuery
 from datagen_server.service.monitoring.stream_metrics import ServiceMetrics
 from shared.errors import InvalidRequest, NotFound
-from tests.toys import ToySource
+from tests.support.toys import ToySource
 
 SOURCE = ToySource()
 CLIENT: FlaskClient = status_app(SOURCE, ServiceMetrics(SOURCE), lambda: True).test_client()

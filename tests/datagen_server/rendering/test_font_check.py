@@ -11,7 +11,7 @@ from shared.dataset.spec import DatasetSpec
 from shared.dataset.spec_options import RenderSpec
 from shared.dataset.style import Style
 from shared.errors import UsageError
-from tests.fonts import chinese_characters, chinese_font
+from tests.support.fonts import chinese_characters, chinese_font
 
 
 def render_spec(path: Path, alphabet: str, **parameters: object) -> RenderSpec:

@@ -22,7 +22,7 @@ from shared.dataset.style import Style
 from shared.errors import UsageError
 from tests.datagen_server.rendering.styles import library_styles
 from tests.datagen_server.stock import StockRenderer
-from tests.fonts import chinese_characters, chinese_font, latin_fonts
+from tests.support.fonts import chinese_characters, chinese_font, latin_fonts
 
 ALPHABET = "0123456789abcdefgjlqyABCDEFGJQWÄÉß_|.%"
 

@@ -19,10 +19,10 @@ from shared.errors import AccessDenied, Unavailable, UsageError
 from shared.protocol.contract import SERVICE
 from shared.rpc_errors import reason_in
 from shared.security.credentials import Security
-from tests.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
 from tests.datagen_server.processes import wait_until
-from tests.services import ServiceProcess, served
-from tests.toys import ToySource
+from tests.support.certificates import NAMES, TOKEN, Office, expired, guarded, not_yet_valid, write_pair
+from tests.support.services import ServiceProcess, served
+from tests.support.toys import ToySource
 
 HASTY = RetryPolicy(connect_timeout_s=1.0, read_timeout_s=1.0, give_up_after_s=0.5)
 

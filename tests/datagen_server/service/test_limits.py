@@ -15,8 +15,8 @@ from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import SERVICE
 from shared.rpc_errors import from_rpc_error, is_transient, reason_in
 from tests.datagen_server.processes import wait_until
-from tests.services import ServiceProcess, open_stream, served
-from tests.toys import ToySource
+from tests.support.services import ServiceProcess, open_stream, served
+from tests.support.toys import ToySource
 
 
 def stream_of(batch_size: int) -> bytes:

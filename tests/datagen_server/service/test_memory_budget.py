@@ -20,8 +20,8 @@ from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.request import StreamRequest
 from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until
-from tests.services import open_stream
-from tests.toys import ToySource
+from tests.support.services import open_stream
+from tests.support.toys import ToySource
 
 MIB = 1 << 20
 # A batch of 16 of these is 12 MiB: with its copy while it is sent, two fit into the smallest budget.

@@ -7,7 +7,7 @@ import pytest
 
 from datagen_server.rendering.glyphs import FONT_PATH
 from shared.client import RetryPolicy, connect
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 
 SPEC = "styles: [{fonts: [A.ttf]}]\n"
 

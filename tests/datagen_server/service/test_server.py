@@ -21,8 +21,8 @@ from shared.errors import Unavailable, UsageError
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import SERVICE
 from shared.system.listen_address import ListenAddress
-from tests.services import ServiceProcess, open_stream, served
-from tests.toys import ToySource
+from tests.support.services import ServiceProcess, open_stream, served
+from tests.support.toys import ToySource
 
 HASTY = RetryPolicy(connect_timeout_s=0.5, read_timeout_s=1.0, give_up_after_s=0.5)
 

@@ -14,8 +14,8 @@ from shared.dataset.spec import DatasetSpec
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.codec import Codec
 from shared.protocol.contract import SERVICE
-from tests.services import open_stream, served
-from tests.toys import TOY_FINGERPRINT, ToySource
+from tests.support.services import open_stream, served
+from tests.support.toys import TOY_FINGERPRINT, ToySource
 
 DEFAULT_STREAMS = 2
 COUNTS = {"train": 1000, "large": 2**48, "test": 130}

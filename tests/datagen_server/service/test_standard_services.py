@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha import reflection_pb2 as messages
 
 from datagen_server.service.health_check import check_health
 from shared.protocol.contract import SERVICE
-from tests.services import served
+from tests.support.services import served
 
 BUF = Path(executable).parent / "buf"
 

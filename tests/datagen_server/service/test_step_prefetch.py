@@ -10,7 +10,7 @@ from datagen_server.service.step_prefetch import StepPrefetcher
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
 from shared.protocol.request import StreamRequest
-from tests.toys import ToySource
+from tests.support.toys import ToySource
 
 
 class SometimesAtOnce(ToySource):

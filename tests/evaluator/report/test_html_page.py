@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from evaluator.cli import main
-from tests.browser import VIEWS, View, visited
 from tests.evaluator.checkpoints import untrained_checkpoint
 from tests.evaluator.conftest import COUNTS, Setting
+from tests.support.browser import VIEWS, View, visited
 
 pytestmark = pytest.mark.pages
 FRAMES = 40

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from shared.client import DatasetClient, connect
-from tests.services import served
+from tests.support.services import served
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,9 @@ from shared.client.channel_pool import ChannelPool
 from shared.errors import Unavailable, UsageError
 from shared.security.channel_credentials import ANONYMOUS
 from shared.system.listen_address import ListenAddress
-from tests.certificates import Office
 from tests.shared.client.name_server import name_server
-from tests.toys import ToySource
+from tests.support.certificates import Office
+from tests.support.toys import ToySource
 
 
 def test_a_replica_that_comes_later_behind_a_name_gets_streams(monkeypatch: pytest.MonkeyPatch) -> None:

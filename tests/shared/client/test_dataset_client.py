@@ -18,7 +18,7 @@ from shared.errors import (
 )
 from shared.protocol.codec import Codec
 from tests.shared.client.streams import expected_indices, indices_of
-from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC, same_as_toy
+from tests.support.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC, same_as_toy
 
 
 def test_a_client_knows_the_data_set(client: DatasetClient) -> None:

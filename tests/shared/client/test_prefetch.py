@@ -12,8 +12,8 @@ from shared.errors import DataLoss
 from shared.protocol.batch import Batch
 from shared.protocol.batch_message import ReceivedBatch
 from shared.protocol.request import StreamRequest
-from tests.services import served
-from tests.toys import ToySource
+from tests.support.services import served
+from tests.support.toys import ToySource
 
 
 def test_close_ends_a_waiting_reader_at_once() -> None:

@@ -20,9 +20,9 @@ from shared.errors import (
 from shared.protocol.batch import Records
 from shared.protocol.batch_message import encode_batch
 from shared.protocol.codec import Codec
-from tests.services import ServiceProcess, served
 from tests.shared.client.streams import expected_indices, indices_of
-from tests.toys import TOY_COUNTS, TOY_SPEC, ToySource
+from tests.support.services import ServiceProcess, served
+from tests.support.toys import TOY_COUNTS, TOY_SPEC, ToySource
 
 HASTY = RetryPolicy(connect_timeout_s=0.5, read_timeout_s=0.5, give_up_after_s=0.5)
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.client import BatchStream, connect
 from shared.errors import UsageError
-from tests.services import served
+from tests.support.services import served
 
 
 @pytest.fixture(scope="module")

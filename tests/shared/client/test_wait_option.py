@@ -9,7 +9,7 @@ from shared.client import connect
 from shared.client.wait_option import add_wait_option, retry_policy_of
 from shared.errors import UsageError
 from shared.system.command_line import CommandParser
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 
 
 def parser() -> CommandParser:

@@ -17,7 +17,7 @@ from shared.protocol.batch_message import encode_batch, read_batch
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import encode
 from shared.protocol.messages import CODECS
-from tests.toys import TOY_SPEC, toy_samples
+from tests.support.toys import TOY_SPEC, toy_samples
 
 NUMBERS = st.integers(0, 2**64 - 1)
 CODEC = st.sampled_from(Codec)

@@ -24,7 +24,7 @@ from shared.protocol.messages import (
     samples_of,
 )
 from shared.protocol.request import MAX_EPOCH, MAX_UINT64, StreamRequest
-from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC, ToySource, toy_samples
+from tests.support.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC, ToySource, toy_samples
 
 NUMBERS = st.integers(0, 2**64 - 1)
 DATASET = Dataset(spec=TOY_SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)

@@ -7,7 +7,7 @@ import pytest
 from shared.dataset.spec import Dataset
 from shared.errors import InvalidRequest
 from shared.protocol.request import StreamFields, StreamRequest
-from tests.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC
+from tests.support.toys import TOY_COUNTS, TOY_FINGERPRINT, TOY_SPEC
 
 DATASET = Dataset(spec=TOY_SPEC, counts=TOY_COUNTS, fingerprint=TOY_FINGERPRINT)
 

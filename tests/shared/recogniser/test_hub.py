@@ -11,7 +11,7 @@ from shared.recogniser.checkpoint import weights_digest
 from shared.recogniser.hub import PUBLISHED, create_network
 from shared.recogniser.network.network_spec import NetworkSpec
 from tests.evaluator.checkpoints import untrained_checkpoint
-from tests.toys import ToySource
+from tests.support.toys import ToySource
 from trainer.config import load_config
 from trainer.presets import PRESETS
 

@@ -20,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from shared.errors import UsageError
 from shared.security.certificates import read_authorities, read_certified_key
-from tests.certificates import DAY, Office, expired, not_yet_valid, write_pair
+from tests.support.certificates import DAY, Office, expired, not_yet_valid, write_pair
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 from shared.client import connect
 from shared.errors import UsageError
 from shared.security.credentials import Access, Security, add_security_options, security_of
-from tests.certificates import TOKEN, Office, expired, write_pair
+from tests.support.certificates import TOKEN, Office, expired, write_pair
 
 CA, CERT, KEY, FILE = Path("ca.pem"), Path("own.pem"), Path("own.key"), Path("token")
 

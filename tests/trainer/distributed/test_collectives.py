@@ -1,6 +1,6 @@
 """Several CPU ranks as a user starts them: the same steps as one rank, placed by their table, named when they fail.
 
-Kills at random moments are in `tests/chaos/test_rank_kills.py`, runs on changing numbers of ranks in `test_elastic.py`.
+Kills at random moments are in `tests/chaos/kills`, runs on changing numbers of ranks in `test_elastic.py`.
 """
 
 import json
@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
-from tests.services import served
-from tests.toys import ToySource
+from tests.support.services import served
+from tests.support.toys import ToySource
 from tests.trainer.distributed.test_rank_table import table
 from tests.trainer.jobs import Job
 from trainer.audit.exactly_once import Receipts

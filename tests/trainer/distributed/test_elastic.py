@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shared.system.embedded_service import embedded_service
-from tests.services import served
+from tests.support.services import served
 from tests.trainer.jobs import Job
 from trainer.audit.exactly_once import Receipts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from shared.security.credentials import Security
-from tests.certificates import TOKEN, Office, guarded
+from tests.support.certificates import TOKEN, Office, guarded
 
 SECRET = TOKEN.encode()
 SMALL = "hidden_size=16", "columns_per_frame=2", "captcha_width=24", "captcha_height=16", "global_batch_size=8"

@@ -47,7 +47,7 @@ def two_hosts() -> Iterator[None]:
 @pytest.fixture
 def service(two_hosts: None) -> Iterator[str]:
     """The same data set on the loopback address of each host."""
-    command = [sys.executable, "-m", "tests.toy_server", "39300"]
+    command = [sys.executable, "-m", "tests.support.toy_server", "39300"]
     servers = [subprocess.Popen(["ip", "netns", "exec", name, *command], stdin=subprocess.PIPE) for name in HOSTS]
     yield "127.0.0.1:39300"
     for server in servers:

@@ -10,10 +10,10 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from shared.system.listen_address import ListenAddress
-from tests.browser import VIEWS, View, visited
 from tests.datagen_server.processes import wait_until
-from tests.services import served
-from tests.toys import ToySource
+from tests.support.browser import VIEWS, View, visited
+from tests.support.services import served
+from tests.support.toys import ToySource
 from tests.trainer.page.test_prometheus_exporter import address_of, training
 
 expect.set_options(timeout=60_000)

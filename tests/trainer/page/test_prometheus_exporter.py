@@ -18,8 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
 from tests.datagen_server.processes import wait_until
-from tests.services import served
-from tests.toys import ToySource
+from tests.support.services import served
+from tests.support.toys import ToySource
 
 SMALL = "hidden_size=16", "captcha_width=24", "captcha_height=16", "columns_per_frame=2", "shuffle=false", "log_steps=1"
 

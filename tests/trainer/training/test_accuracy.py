@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services import ServiceProcess
+from tests.support.services import ServiceProcess
 from tests.trainer.jobs import Job
 from trainer.audit.exactly_once import Receipts
 

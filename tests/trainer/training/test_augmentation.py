@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared.dataset.seeding import augmentation_key
 from shared.protocol.batch import Batch
-from tests.toys import TOY_SPEC, toy_samples
+from tests.support.toys import TOY_SPEC, toy_samples
 from trainer.training.augmentation import RANGES, Augmentation, Strength, augment
 
 _STRENGTHS: tuple[Strength, ...] = ("light", "strong")

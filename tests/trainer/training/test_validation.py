@@ -17,8 +17,8 @@ from shared.protocol.codec import Codec
 from shared.recogniser.ctc.ctc_decoding import greedy_decode
 from shared.recogniser.network.captcha_network import CaptchaNetwork
 from shared.recogniser.network.network_spec import NetworkSpec
-from tests.services import served
-from tests.toys import TOY_SPEC, ToySource, toy_samples
+from tests.support.services import served
+from tests.support.toys import TOY_SPEC, ToySource, toy_samples
 from trainer.config import load_config
 from trainer.distributed.world import SINGLE_RANK
 from trainer.run_dir import RunDir

@@ -16,8 +16,8 @@ from mindspore import nn
 from shared.recogniser.checkpoint_info import find_checkpoint, read_info
 from shared.recogniser.hub import create_network
 from shared.recogniser.predictor import Predictor
-from tests.services import served
-from tests.toys import TOY_SPEC
+from tests.support.services import served
+from tests.support.toys import TOY_SPEC
 from trainer import export
 from trainer.cli import main
 

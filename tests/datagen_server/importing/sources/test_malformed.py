@@ -33,7 +33,7 @@ from tests.datagen_server.importing.sources.building import (
     zipped,
 )
 from tests.shared.images.files import picture_file
-from tests.without_privileges import forbidden, prefix
+from tests.support.without_privileges import forbidden, prefix
 
 GOOD = picture_file(seed=9)
 

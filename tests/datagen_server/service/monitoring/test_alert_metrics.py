@@ -6,8 +6,8 @@ from pathlib import Path
 from datagen_server.service.auth import ServerSecurity
 from datagen_server.service.server import DatasetServer
 from shared.system.listen_address import ListenAddress
-from tests.certificates import Office
-from tests.toys import ToySource
+from tests.support.certificates import Office
+from tests.support.toys import ToySource
 
 LOOPBACK = ListenAddress("127.0.0.1", 0)
 EXPIRY = "captcha_certificate_expiry_timestamp_seconds"

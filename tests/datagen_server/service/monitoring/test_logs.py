@@ -10,7 +10,7 @@ import pytest
 from shared.client import connect
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import REQUEST_ID_KEY, SERVICE
-from tests.services import served
+from tests.support.services import served
 
 REQUEST = pb.StreamBatchesRequest(split="test", global_batch_size=10, ranks=2, rank=1, num_steps=2, epoch=5)
 

@@ -17,7 +17,7 @@ from shared.protocol.contract import SERVICE
 from shared.protocol.request import StreamRequest
 from shared.system.listen_address import ListenAddress
 from tests.datagen_server.processes import wait_until
-from tests.toys import TOY_FINGERPRINT, ToySource
+from tests.support.toys import TOY_FINGERPRINT, ToySource
 
 Samples = dict[str, float]
 STREAM = {"grpc_type": "server_stream", "grpc_service": SERVICE, "grpc_method": "StreamBatches"}
