@@ -22,7 +22,9 @@ LONG = (
     "tests/datagen_server/sources/test_rendered_source.py",
 )
 QUICK = (
-    "tests/datagen_server/service/test_auth.py",
+    "tests/datagen_server/service/test_tls.py",
+    "tests/datagen_server/service/test_tokens.py",
+    "tests/datagen_server/service/test_replaced_credentials.py",
     "tests/datagen_server/service/test_servicer.py",
     "tests/fuzz",
 )
@@ -32,7 +34,9 @@ UNTOLD: Mapping[str, tuple[str, str]] = {
     "tests/trainer/training/runs/test_training.py": ("4", "trainer killed (SIGKILL) and resumed: same weights"),
     "tests/trainer/distributed/test_collectives.py": ("2, 3, 4", "ranks killed, resumed, more and fewer: same weights"),
     "tests/datagen_server/sources/test_rendered_source.py": ("3", "rendering workers killed (SIGKILL)"),
-    "tests/datagen_server/service/test_auth.py": ("9", "expired, foreign, missing certificates and tokens refused"),
+    "tests/datagen_server/service/test_tls.py": ("9", "expired, foreign, missing certificates refused"),
+    "tests/datagen_server/service/test_tokens.py": ("9", "wrong and missing tokens refused"),
+    "tests/datagen_server/service/test_replaced_credentials.py": ("9", "certificates and tokens replaced in service"),
     "tests/datagen_server/service/test_servicer.py": ("9", "malformed requests refused by field"),
     "tests/fuzz/test_replay.py": ("6, 9", "damaged and once crashing inputs of every decoder"),
 }

@@ -18,7 +18,7 @@ from shared.client.channel import OPTIONS
 from shared.pb.captcha.v1 import dataset_pb2 as pb
 from shared.protocol.contract import SERVICE
 from shared.rpc_errors import is_transient
-from tests.chaos.test_slow_readers import resident_mb
+from tests.support.memory import resident_mb
 from tests.support.outcomes import OpenOutcome
 from tests.support.services import ServiceProcess
 

@@ -12,7 +12,7 @@ from datagen_server.shards.shard_writer import ShardWriter, chunk_size
 from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
-from tests.chaos.test_slow_readers import resident_mb
+from tests.support.memory import resident_mb
 from tests.support.services import ServiceProcess
 
 SPEC = DatasetSpec(width=16, height=16)

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import grpc
 import pytest
@@ -10,6 +9,7 @@ import pytest
 from shared.client import connect
 from shared.client.channel import OPTIONS
 from shared.pb.captcha.v1 import dataset_pb2 as pb
+from tests.support.memory import resident_mb
 from tests.support.outcomes import OpenOutcome
 from tests.support.services import ServiceProcess, open_stream
 
@@ -17,11 +17,6 @@ from tests.support.services import ServiceProcess, open_stream
 TOY = "tests.support.toy_server", "PORT", "--train", "1000000", "--width", "160", "--height", "64"
 # Four batches ahead, one on its way, and what gRPC buffers.
 LIMIT_MB = 40
-
-
-def resident_mb(process: int) -> float:
-    fields = dict(line.split(":", 1) for line in Path(f"/proc/{process}/status").read_text().splitlines())
-    return int(fields["VmRSS"].split()[0]) / 1024
 
 
 def memory_under_slow_readers(num_readers: int, duration_s: float) -> tuple[float, list[float]]:

@@ -16,9 +16,9 @@ from types import SimpleNamespace
 import pytest
 
 from datagen_server.cli import main
-from tests.chaos.kills.test_materialize_kills import small_disk
 from tests.datagen_server.processes import wait_until
 from tests.datagen_server.shards.building import TINY, build, plan_of
+from tests.support.disks import small_disk
 from tests.support.outcomes import OpenOutcome
 from tests.support.services import ServiceProcess
 from tests.trainer.training.runs.test_lost_service import COUNTS, SERVE, lines, start, steps_lost

@@ -18,7 +18,7 @@ from datagen_server.shards.shard_writer import key_of
 from datagen_server.sources.shard_source import ShardSource
 from shared.recogniser.checkpoint_info import CheckpointInfo
 from tests.datagen_server.shards.building import TINY, build, plan_of
-from tests.trainer.distributed.test_rank_table import super_pod_table, table
+from tests.trainer.distributed.tables.rank_tables import super_pod_table, table
 from trainer.audit.receipt_files import ReceiptHeader, ReceiptWriter
 from trainer.config import dump_config, load_config
 

@@ -15,7 +15,8 @@ INSTRUMENTED = ["shared", "datagen_server", "trainer", "yaml", "PIL"]
 def main() -> None:
     name, options = sys.argv[1], sys.argv[2:]
     with atheris.instrument_imports(include=INSTRUMENTED):
-        from tests.fuzz.targets import TARGETS, attempt
+        from tests.fuzz.attempts import attempt
+        from tests.fuzz.targets import TARGETS
 
         folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
         (folder / "work").mkdir()

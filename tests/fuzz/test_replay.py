@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.targets import TARGETS, attempt, variants
+from tests.fuzz.attempts import attempt, variants
+from tests.fuzz.targets import TARGETS
 
 CRASHES = Path(__file__).parent / "crashes"
 

@@ -31,8 +31,8 @@ from shared.protocol.codec import Codec
 from shared.protocol.messages import request_message
 from shared.protocol.request import StreamRequest
 from tests.benchmarks.streaming.sides import materialized
-from tests.chaos.test_slow_readers import resident_mb
 from tests.datagen_server.processes import children
+from tests.support.memory import resident_mb
 from tests.support.services import ServiceProcess, open_stream
 
 RANKS = 8, 64, 10_000

@@ -25,7 +25,7 @@ from shared.client import connect
 from tests.benchmarks.clients.curves import Curve, write_svg
 from tests.benchmarks.streaming.sides import Stored, materialized
 from tests.benchmarks.turns import BATCH_SIZE, Child, module
-from tests.chaos.test_slow_readers import resident_mb
+from tests.support.memory import resident_mb
 from tests.support.services import ServiceProcess
 
 READERS = [1, 2, 4, 16, 64, 128, 256]

@@ -28,7 +28,7 @@ from shared.client import connect
 from shared.dataset.spec import Dataset, DatasetSpec
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import encode
-from tests.chaos.test_slow_readers import resident_mb
+from tests.support.memory import resident_mb
 from tests.support.services import ServiceProcess
 
 SPEC, FINGERPRINT, SPLIT = DatasetSpec(width=16, height=16), "0123456789abcdef" * 4, "train"

@@ -13,11 +13,11 @@ import pytest
 from datagen_server.cli import main
 from datagen_server.shards.manifest import MANIFEST_NAME
 from shared.errors import StreamingError
-from tests.chaos.kills.test_materialize_kills import small_disk
 from tests.datagen_server.importing.running import files_of
 from tests.datagen_server.importing.sources.building import write
 from tests.datagen_server.processes import children, is_alive, wait_until
 from tests.shared.images.files import picture_file
+from tests.support.disks import small_disk
 from tests.support.outcomes import OpenOutcome
 
 OPTIONS = "--shard-size", "200", "--workers", "2", "--size", "80x32"

@@ -6,8 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from datagen_server.shards.verify import verify
 from shared.errors import StreamingError
 from tests.datagen_server.processes import children, is_alive, wait_until
 from tests.datagen_server.shards.building import content
+from tests.support.disks import small_disk
 from tests.support.outcomes import OpenOutcome
 
 COUNTS = "--count", "train=500", "test=100"
@@ -113,21 +112,6 @@ def test_a_run_killed_again_and_again_gets_there(
             result.tries += 1
             assert_what_looks_complete_is(tmp_path / "shards", undisturbed)
         assert content(tmp_path / "shards") == content(undisturbed.directory)
-
-
-@contextmanager
-def small_disk(directory: Path, size_kb: int) -> Iterator[None]:
-    """A file system of its own at `directory`; skips the test where mounting is not permitted."""
-    directory.mkdir()
-    mount = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size_kb}k", "tmpfs", str(directory)], capture_output=True, check=False
-    )
-    if mount.returncode:
-        pytest.skip(f"mounting a small tmpfs is not permitted here: {mount.stderr.decode().strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(directory)], check=True)
 
 
 def fill_and_rerun(size_kb: int, undisturbed: Undisturbed, directory: Path) -> int:

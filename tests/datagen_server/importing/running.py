@@ -20,6 +20,7 @@ from shared.protocol.batch import text_of
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import decode
 from tests.datagen_server.shards.building import one_worker
+from tests.shared.images.files import picture_file
 
 Samples = Mapping[str, Sequence[tuple[str, NDArray[np.uint8]]]]
 "Label and pixels of each sample, by split."
@@ -84,3 +85,13 @@ def contents(samples: Samples) -> dict[str, set[tuple[str, bytes]]]:
 def files_of(folder: Path) -> dict[str, bytes]:
     """All files that are not hidden."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if not path.name.startswith(".")}
+
+
+def many(num: int = 60, first: int = 0) -> dict[str, bytes]:
+    """LABEL_NUMBER.png of pictures of several sizes, formats and modes."""
+    files = {}
+    for number in range(first, first + num):
+        form = ("PNG", "JPEG", "WEBP", "BMP")[number % 4]
+        size = ((160, 64), (100, 40), (160, 64))[number % 3]
+        files[f"{number % 7}x{number % 11}_{number}.{form.lower()}"] = picture_file(*size, form=form, seed=number)
+    return files

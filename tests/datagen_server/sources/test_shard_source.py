@@ -1,9 +1,8 @@
+"""Samples read from shards are the rendered ones, in any order and codec."""
+
 import errno
-import logging
 import os
-import shutil
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -12,29 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from datagen_server.shards import digest_cache
-from datagen_server.shards.manifest import Manifest, Plan, Shard
+from datagen_server.shards.manifest import Manifest
 from datagen_server.sources.shard_source import ShardSource
-from shared.dataset.seeding import Draws
-from shared.errors import DataLoss, Unavailable
+from shared.errors import Unavailable
 from shared.protocol.codec import Codec
-from tests.datagen_server.shards.building import (
-    COUNTS,
-    SMALL,
-    TINY,
-    assert_rendered,
-    build,
-    change_byte,
-    copy,
-    damage_record,
-    plan_of,
-    read,
-)
+from tests.datagen_server.shards.building import SMALL, TINY, assert_rendered, build, copy, plan_of, read
+from tests.datagen_server.sources.reading import assert_all_rendered
 from tests.datagen_server.sources.source_contract import COUNTS as CONTRACT_COUNTS
 from tests.datagen_server.sources.source_contract import SPEC, OpenSource, SourceContract
-
-LAST_OF_TRAIN = plan_of().shards[-1]
-FULL = plan_of().shards[-2]
-EVERYTHING = {split: tuple(range(count)) for split, count in COUNTS.items()}
 
 
 class TestShardSource(SourceContract):
@@ -44,16 +28,6 @@ class TestShardSource(SourceContract):
         directory = tmp_path_factory.mktemp("contract")
         build(directory, plan_of(SPEC, CONTRACT_COUNTS, request.param, shard_size=50))
         return lambda: ShardSource(directory)
-
-
-def assert_all_rendered(directory: Path, plan: Plan | None = None) -> ShardSource:
-    """Reads everything; returns the source, closed."""
-    spec = (plan or plan_of()).dataset.spec
-    source = ShardSource(directory)
-    for split, indices in EVERYTHING.items():
-        assert_rendered(read(source, split, *indices), spec, split, *indices)
-    source.close()
-    return source
 
 
 @pytest.mark.parametrize("stored", Codec)
@@ -125,120 +99,11 @@ def test_only_what_is_not_in_memory_is_left_to_another_thread(pristine: Path, mo
         source.read("train", indices, source.codecs[0]).result()
 
 
-def test_many_threads_may_read_through_few_open_files(pristine: Path) -> None:
-    source = ShardSource(pristine, max_open=2)
-
-    def work(seed: int) -> None:
-        draws = Draws(seed)
-        for _ in range(30):
-            indices = [draws.randbelow(50) for _ in range(8)]
-            assert_rendered(read(source, "train", *indices), SMALL, "train", *indices)
-
-    with ThreadPoolExecutor(6) as threads:
-        list(threads.map(work, range(6)))
-
-
-def test_open_files_stay_few(pristine: Path) -> None:
-    before = len(os.listdir("/proc/self/fd"))
-    source = ShardSource(pristine, max_open=2)
-    for index in range(0, 50, 16):
-        read(source, "train", index)
-    assert len(os.listdir("/proc/self/fd")) == before + 2
-    source.close()
-    assert len(os.listdir("/proc/self/fd")) == before
-
-
-def test_a_missing_file_is_named_at_the_start_until_it_is_back(
-    pristine: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    directory = copy(pristine, tmp_path / "shards")
-    file = directory / next(shard.file for shard in plan_of().shards if 16 in shard.indices and shard.split == "train")
-    content_of_it = file.read_bytes()
-    file.unlink()
-    source = ShardSource(directory)
-    assert (
-        f"1 of 6 shard files are missing in {directory} ({file.name}); their samples are rendered again" in caplog.text
-    )
-    assert source.damage.missing == {file.name}
-    assert_rendered(read(source, "train", 16, 3), SMALL, "train", 16, 3)
-    file.write_bytes(content_of_it)
-    assert_rendered(read(source, "train", 17), SMALL, "train", 17)
-    assert not source.damage.missing
-
-
 def test_after_closing_reads_fail(pristine: Path) -> None:
     source = ShardSource(pristine)
     source.close()
     with pytest.raises(Unavailable):
         read(source, "train", 1)
-
-
-def test_a_damaged_record_is_rendered_again_counted_and_logged(
-    pristine: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    directory = copy(pristine, tmp_path / "shards")
-    damage_record(directory, Manifest.read(directory).plan, LAST_OF_TRAIN, 49)
-    with caplog.at_level(logging.WARNING):
-        source = assert_all_rendered(directory)
-    assert source.damage.healed == {LAST_OF_TRAIN.file: 1}
-    text = caplog.text
-    assert f"{LAST_OF_TRAIN.file} has another SHA-256" in text
-    assert f"{LAST_OF_TRAIN.file}: damaged record of index 49 rendered again" in text
-
-
-def test_a_damaged_record_is_refused_by_name_when_this_renderer_draws_other_pixels(
-    foreign: Path, tmp_path: Path
-) -> None:
-    directory = copy(foreign, tmp_path / "shards")
-    damage_record(directory, Manifest.read(directory).plan, LAST_OF_TRAIN, 49)
-    source = ShardSource(directory)
-    assert_rendered(read(source, "train", 48, 3), SMALL, "train", 48, 3)
-    with pytest.raises(DataLoss, match=rf"{LAST_OF_TRAIN.file}: the record of index 49 .* cannot be rendered again"):
-        read(source, "train", 3, 49)
-    assert source.damage.refused == {LAST_OF_TRAIN.file: 1}
-    assert not source.damage.healed
-
-
-def test_a_missing_shard_is_rendered_again_without_a_flood_of_messages(
-    pristine: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    directory = copy(pristine, tmp_path / "shards")
-    lost = plan_of().shards[2]
-    (directory / lost.file).unlink()
-    with caplog.at_level(logging.WARNING):
-        source = assert_all_rendered(directory)
-    assert source.damage.healed == {lost.file: lost.count}
-    assert len(caplog.records) <= 7
-
-
-def test_a_shard_of_another_split_in_place_of_this_one_is_not_believed(pristine: Path, tmp_path: Path) -> None:
-    directory = copy(pristine, tmp_path / "shards")
-    test, train = plan_of().shards[0], plan_of().shards[2]
-    assert (test.first, test.count) == (train.first, train.count)
-    shutil.copy(directory / test.file, directory / train.file)
-    assert assert_all_rendered(directory).damage.healed == {train.file: train.count}
-
-
-def test_a_shard_cut_off_while_it_is_served_does_no_harm(pristine: Path, tmp_path: Path) -> None:
-    directory = copy(pristine, tmp_path / "shards")
-    source = ShardSource(directory)
-    read(source, "train", *range(50))
-    os.truncate(directory / FULL.file, 4096 * 3)
-    assert_rendered(read(source, "train", *range(50)), SMALL, "train", *range(50))
-    assert source.damage.healed
-
-
-def test_a_mended_file_is_noticed_while_it_is_served(pristine: Path, tmp_path: Path) -> None:
-    directory = copy(pristine, tmp_path / "shards")
-    damage_record(directory, Manifest.read(directory).plan, LAST_OF_TRAIN, 49)
-    source = ShardSource(directory)
-    read(source, "train", 49)
-    shutil.copy(pristine / LAST_OF_TRAIN.file, directory / "good")
-    os.replace(directory / "good", directory / LAST_OF_TRAIN.file)
-    read(source, "train", 49)
-    num_healed = source.damage.healed[LAST_OF_TRAIN.file]
-    read(source, "train", 49)
-    assert source.damage.healed[LAST_OF_TRAIN.file] == num_healed
 
 
 def test_a_second_start_does_not_read_the_files_again(
@@ -254,86 +119,8 @@ def test_a_second_start_does_not_read_the_files_again(
     assert_all_rendered(directory)
 
 
-@pytest.mark.parametrize("spec", [SMALL, TINY], ids=["records in pages of their own", "records in shared pages"])
-@pytest.mark.parametrize("codec", [Codec.RAW, Codec.ZSTD])
-def test_any_flipped_byte_is_healed_with_the_right_bytes(tmp_path: Path, spec: object, codec: Codec) -> None:
-    plan = plan_of(spec, {"train": 16, "test": 1}, codec)  # type: ignore[arg-type]
-    build(tmp_path, plan)
-    shard = plan.shards[-1]
-    path = tmp_path / shard.file
-    original, draws = path.read_bytes(), Draws(1)
-    for _ in range(75):
-        path.write_bytes(original)
-        change_byte(path, draws.randbelow(len(original)), 1 + draws.randbelow(255))
-        source = ShardSource(tmp_path)
-        assert_rendered(read(source, "train", *range(16)), plan.dataset.spec, "train", *range(16))
-        source.close()
-
-
-def test_a_file_cut_off_at_any_page_is_healed_or_refused_by_name(pristine: Path, foreign: Path, tmp_path: Path) -> None:
-    for origin, own in ((pristine, True), (foreign, False)):
-        directory = copy(origin, tmp_path / origin.name)
-        path = directory / FULL.file
-        original = path.read_bytes()
-        num_refused = 0
-        for size in range(0, len(original), 4096):
-            path.write_bytes(original[:size])
-            num_refused += refused_of(FULL, directory)
-        assert (num_refused > 0) is not own
-
-
-def refused_of(shard: Shard, directory: Path) -> int:
-    """Reads samples one by one: each is the rendered one or refused by name. Returns how many were refused."""
-    source = ShardSource(directory)
-    num_refused = 0
-    for index in shard.indices:
-        future = source.read("train", np.array([index], np.uint64), Codec.RAW)
-        if error := future.exception():
-            num_refused += 1
-            assert isinstance(error, DataLoss)
-            assert f"{shard.file}: the record of index {index} " in str(error)
-        else:
-            assert_rendered(future.result(), SMALL, "train", index)
-    source.close()
-    return num_refused
-
-
-def test_memory_and_files_do_not_depend_on_the_number_of_shards_that_were_read(tmp_path: Path) -> None:
-    plan = plan_of(TINY, {"train": 80}, shard_size=2)
-    build(tmp_path, plan)
-    source = ShardSource(tmp_path, max_open=3)
-    for start in range(0, 80, 40):
-        indices = range(start, start + 40)
-        assert_rendered(read(source, "train", *indices), TINY, "train", *indices)
-    assert len(source._shard_cache._files) == 3
-
-
-@pytest.mark.parametrize("max_open", [3, 40])
-def test_no_more_places_are_kept_than_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_open: int) -> None:
-    monkeypatch.setattr("datagen_server.sources.shard_source._MAX_PLACES", 5)
-    build(tmp_path, plan_of(TINY, {"train": 80}, shard_size=2))
-    source = ShardSource(tmp_path, max_open)
-    for _ in range(2):
-        for start in range(0, 80, 40):
-            indices = range(start + 39, start - 1, -1)
-            assert_rendered(read(source, "train", *indices), TINY, "train", *indices)
-            assert sum(file.num_places for file in source._shard_cache._files.values()) == 4
-    assert len(source._shard_cache._files) == max_open
-    source.close()
-
-
 def test_the_manifests_data_set_is_what_is_served(pristine: Path) -> None:
     source = ShardSource(pristine)
     assert source.dataset == Manifest.read(pristine).plan.dataset
     assert source.kind == "shards"
     assert np.array_equal(read(source, "test", 20).labels, read(source, "test", 20, 1).labels[:1])
-
-
-def test_the_least_recently_used_shard_is_closed_first(tmp_path: Path) -> None:
-    plan = plan_of(TINY, {"train": 8}, shard_size=2)
-    build(tmp_path, plan)
-    source = ShardSource(tmp_path, max_open=3)
-    for index in (0, 2, 4, 0, 6):
-        read(source, "train", index)
-    assert list(source._shard_cache._files) == [plan.shards[number].file for number in (2, 0, 3)]
-    source.close()

@@ -19,7 +19,7 @@ from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
 from tests.support.services import served
 from tests.support.toys import ToySource
-from tests.trainer.distributed.test_rank_table import table
+from tests.trainer.distributed.tables.rank_tables import table
 from tests.trainer.jobs import Job
 from trainer.audit.exactly_once import Receipts
 

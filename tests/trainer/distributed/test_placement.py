@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from shared.errors import UsageError
-from tests.trainer.distributed.test_rank_table import table
+from tests.trainer.distributed.tables.rank_tables import table
 from trainer.distributed.placement import Placement, check_master, place_by_table, place_on_this_host
 from trainer.distributed.rank_table import RankTable, read_rank_table
 

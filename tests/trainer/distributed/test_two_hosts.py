@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trainer.distributed.tables.rank_tables import table
 from tests.trainer.distributed.test_collectives import KEYS
-from tests.trainer.distributed.test_rank_table import table
 from tests.trainer.jobs import GONE_WITHIN_S, Job
 from trainer.audit.exactly_once import Receipts
 

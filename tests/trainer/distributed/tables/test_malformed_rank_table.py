@@ -1,4 +1,4 @@
-"""Rank tables: what is read, and how every broken rule is named with its place."""
+"""How every broken rule of a rank table is named, with its place."""
 
 import json
 from collections.abc import Callable
@@ -6,130 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from shared.errors import UsageError
+from tests.trainer.distributed.tables.rank_tables import Table, super_pod_table, table, write_table
 from trainer.distributed.rank_table import read_rank_table
-
-Table = dict[str, Any]
-
-
-def _device(rank: int, number: int, server: int = 0) -> Table:
-    return {"device_id": str(number), "device_ip": f"192.168.{server}.{number + 1}", "rank_id": str(rank)}
-
-
-def table(*sizes: int) -> Table:
-    """A correct version 1.0 table with servers of these sizes."""
-    servers, rank = [], 0
-    for number, size in enumerate(sizes):
-        devices = [_device(rank + device, device, number) for device in range(size)]
-        servers.append({"server_id": f"10.0.0.{number + 1}", "host_nic_ip": "reserve", "device": devices})
-        rank += size
-    return {"version": "1.0", "status": "completed", "server_count": str(len(sizes)), "server_list": servers}
-
-
-def super_pod_table() -> Table:
-    """A correct version 1.2 table: two servers in one super-pod."""
-    values = table(2, 2) | {"version": "1.2"}
-    for server in values["server_list"]:
-        for device in server["device"]:
-            device["super_device_id"] = device["rank_id"]
-    members = [{"server_id": server["server_id"]} for server in values["server_list"]]
-    return values | {"super_pod_list": [{"super_pod_id": "0", "server_list": members}]}
-
-
-def _write(folder: Path, values: Any) -> Path:
-    file = folder / "rank_table.json"
-    file.write_text(values if isinstance(values, str) else json.dumps(values))
-    return file
-
-
-def test_a_table_places_every_rank(tmp_path: Path) -> None:
-    read = read_rank_table(_write(tmp_path, table(2, 3)))
-    assert (read.version, read.ranks) == ("1.0", 5)
-    assert [dict(server.addresses) for server in read.servers] == [{"server_id": "10.0.0.1"}, {"server_id": "10.0.0.2"}]
-    assert [server.first_rank for server in read.servers] == [0, 2]
-    assert [(device.rank, device.device_id) for device in read.servers[1].devices] == [(2, 0), (3, 1), (4, 2)]
-
-
-def test_a_super_pod_table_is_read(tmp_path: Path) -> None:
-    assert read_rank_table(_write(tmp_path, super_pod_table())).version == "1.2"
-
-
-def test_one_server_needs_no_device_ip(tmp_path: Path) -> None:
-    values = table(2)
-    for device in values["server_list"][0]["device"]:
-        del device["device_ip"]
-    assert read_rank_table(_write(tmp_path, values)).ranks == 2
-
-
-def test_a_name_as_server_id_has_no_address_unless_host_ip_gives_it(tmp_path: Path) -> None:
-    values = table(1, 1)
-    values["server_list"][0]["server_id"] = "node_0"
-    values["server_list"][1] |= {"server_id": "node_1", "host_ip": "10.1.1.1"}
-    read = read_rank_table(_write(tmp_path, values))
-    assert [dict(server.addresses) for server in read.servers] == [{}, {"host_ip": "10.1.1.1"}]
-
-
-def test_a_container_has_an_address_of_its_own_beside_its_machines(tmp_path: Path) -> None:
-    values = table(1, 1)
-    for number, server in enumerate(values["server_list"]):
-        server |= {"container_ip": f"172.16.0.{number + 1}", "host_ip": "10.0.0.9"}
-    first, _ = read_rank_table(_write(tmp_path, values)).servers
-    assert list(first.addresses.items()) == [
-        ("container_ip", "172.16.0.1"),
-        ("host_ip", "10.0.0.9"),
-        ("server_id", "10.0.0.1"),
-    ]
-
-
-def _without(*keys: str) -> Callable[[Table], Table]:
-    """Takes these keys out of the table and of all its devices."""
-
-    def change(values: Table) -> Table:
-        for server in values["server_list"]:
-            for device in server["device"]:
-                for key in keys:
-                    device.pop(key, None)
-        return {key: value for key, value in values.items() if key not in keys}
-
-    return change
-
-
-@pytest.mark.parametrize(
-    "keys", [("device_ip",), ("super_pod_list",), ("server_count",), ("device_ip", "super_pod_list", "server_count")]
-)
-def test_a_super_pod_needs_no_key_that_its_generators_leave_out(keys: tuple[str, ...], tmp_path: Path) -> None:
-    read = read_rank_table(_write(tmp_path, _without(*keys)(super_pod_table())))
-    assert (read.version, read.ranks) == ("1.2", 4)
-
-
-def test_an_empty_device_ip_of_a_single_server_is_none(tmp_path: Path) -> None:
-    values = table(2)
-    for device in values["server_list"][0]["device"]:
-        device["device_ip"] = ""
-    assert read_rank_table(_write(tmp_path, values)).ranks == 2
-
-
-def test_the_derived_table_numbers_devices_from_0_in_their_order_and_keeps_ranks_and_all_other_keys(
-    tmp_path: Path,
-) -> None:
-    values = table(2)
-    values["server_list"][0]["device"] = [_device(1, 5), _device(0, 4)]
-    derived = read_rank_table(_write(tmp_path, values)).derived(["127.0.0.1"])
-    server = derived["server_list"][0]
-    assert (server["pod_ip"], server["host_nic_ip"]) == ("127.0.0.1", "reserve")
-    assert [(device["device_id"], device["rank_id"]) for device in server["device"]] == [("0", "1"), ("1", "0")]
-    assert derived["status"] == "completed"
-
-
-@given(sizes=st.lists(st.integers(1, 6), min_size=1, max_size=5))
-def test_every_table_of_consecutive_servers_is_read_and_no_rank_is_lost(
-    sizes: list[int], tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    read = read_rank_table(_write(tmp_path_factory.mktemp("tables"), table(*sizes)))
-    assert sorted(device.rank for server in read.servers for device in server.devices) == list(range(sum(sizes)))
 
 
 def _set(path: str, value: Any) -> Callable[[Table], Table]:
@@ -206,7 +86,7 @@ def _check_refused(file: Path, message: str) -> None:
 def test_a_malformed_table_is_refused_with_the_place(
     change: Callable[[Table], Table], message: str, tmp_path: Path
 ) -> None:
-    _check_refused(_write(tmp_path, change(table(2, 2))), message)
+    _check_refused(write_table(tmp_path, change(table(2, 2))), message)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +108,7 @@ def test_a_malformed_table_is_refused_with_the_place(
 def test_a_malformed_super_pod_table_is_refused_with_the_place(
     change: Callable[[Table], Table], message: str, tmp_path: Path
 ) -> None:
-    _check_refused(_write(tmp_path, change(super_pod_table())), message)
+    _check_refused(write_table(tmp_path, change(super_pod_table())), message)
 
 
 def test_interleaved_servers_are_refused(tmp_path: Path) -> None:
@@ -236,7 +116,7 @@ def test_interleaved_servers_are_refused(tmp_path: Path) -> None:
     values["server_list"][0]["device"][1]["rank_id"] = "2"
     values["server_list"][1]["device"][0]["rank_id"] = "1"
     _check_refused(
-        _write(tmp_path, values),
+        write_table(tmp_path, values),
         "server_list[0].device must hold consecutive ranks (servers may not interleave), got 0, 2",
     )
 
@@ -252,7 +132,7 @@ def test_interleaved_servers_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_file_that_holds_no_table_is_refused(text: str, message: str, tmp_path: Path) -> None:
-    _check_refused(_write(tmp_path, text), message)
+    _check_refused(write_table(tmp_path, text), message)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
