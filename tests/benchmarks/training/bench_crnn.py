@@ -6,8 +6,9 @@
 For each kind both train from the same file and read the same test pictures; CPU seconds are user and system time of
 the process, compilation included, reading the test pictures not. Both sides run on one core: the peer has one thread,
 and MindSpore's threads wait for each other by spinning, which would count. `--only-steps` compares single steps
-instead, several times in turns, on the first kind, with 64 pictures each; beside them stand the matrix products of
-ours alone. The tables of `bench_small` follow unless kinds are named.
+instead, several times in turns, on the first kind, with 64 pictures each; beside them stand the parts of ours
+alone, by NumPy, and a whole step of ours with a single picture: what MindSpore needs to run so many operators, and the
+update of the weights, whatever the batch. The tables of `bench_small` follow unless kinds are named.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from rich.table import Table
 
 from tests.benchmarks.training import bench_small
 from tests.benchmarks.training.kinds import KINDS, write_kind
-from tests.benchmarks.training.matrix_products import unset_openblas
+from tests.benchmarks.training.matrix_products import BATCH, unset_openblas
 from tests.benchmarks.turns import module
 
 STEPS = {
@@ -37,8 +38,15 @@ STEPS = {
 }
 "Steps of the peer, of 64 pictures each, and of ours, of as many as the preset says."
 _USUAL = "letters", "cased", "colours", "svg"
-_ALONE = "products", "gathers", "passes"
-"What `matrix_products` measures."
+_PARTS = "products", "gathers", "passes", "single"
+"Of a step of ours: what `crnn_parts` measures, then what a step of a single picture costs."
+_SUMS = (
+    ("products", "products"),
+    ("and gathers", "products_and_gathers"),
+    ("and elementwise passes", "operators"),
+    ("and a step of one picture", "operators_and_single"),
+)
+"In the table and in the JSON line: each part with those before it."
 _PEER = Path(__file__).with_name("peer_crnn.py")
 
 
@@ -90,42 +98,38 @@ def _compare_training(peer_python: str, files: dict[str, Path]) -> dict[str, Any
 
 
 def _compare_steps(peer_python: str, file: Path, rounds: int) -> None:
-    alone = [
-        "env",
-        *unset_openblas(),
-        "OPENBLAS_NUM_THREADS=1",
-        *module("tests.benchmarks.training.matrix_products", str(file)),
-    ]
-    sides = {
-        "ours": [*_ours(), str(file), "60", "--only-steps", "-o", "batch_size=64"],
-        "peer": [peer_python, str(_PEER), str(file), "60", "--only-steps"],
-        "alone": [*alone, "20"],
-    }
-    turns = [{name: _run(command) for name, command in sides.items()} for _ in range(rounds)]
-    seconds = {name: [turn[name]["cpu_s_per_step"] for turn in turns] for name in ("ours", "peer")}
-    seconds |= {name: [turn["alone"][f"{name}_cpu_s_per_step"] for turn in turns] for name in _ALONE}
-    result = {f"{name}_cpu_s_per_step": round(statistics.median(each), 4) for name, each in seconds.items()}
-    result["ratio"] = _median_ratio([seconds["ours"]], seconds["peer"])
-    result |= {
-        f"{name}_ratio": _median_ratio([seconds[part] for part in _ALONE[: number + 1]], seconds["peer"])
-        for number, name in enumerate(("products", "products_and_gathers", "operators"))
-    }
+    turns = [_turn(peer_python, file) for _ in range(rounds)]
+    medians = {name: statistics.median(turn[name] for turn in turns) for name in turns[0]}
+    result = {f"{name}_cpu_s_per_step": round(each, 4) for name, each in medians.items()}
+    result["ratio"] = _median_ratio(turns, ["ours"])
     table = Table("", "CPU ms", "times the peer", title="a step of 64 pictures on one core")
-    table.add_row("ours", f"{result['ours_cpu_s_per_step'] * 1e3:.1f}", f"{result['ratio']:.2f}")
-    table.add_row("peer", f"{result['peer_cpu_s_per_step'] * 1e3:.1f}", "1")
-    alone_s = 0.0
-    sums = ("products", "products"), ("and gathers", "products_and_gathers"), ("and elementwise passes", "operators")
-    for part, (words, ratio) in zip(_ALONE, sums, strict=True):
-        alone_s += result[f"{part}_cpu_s_per_step"]
-        table.add_row(f"ours, {words} alone", f"{alone_s * 1e3:.1f}", f"{result[f'{ratio}_ratio']:.2f}")
+    table.add_row("ours", f"{medians['ours'] * 1e3:.1f}", f"{result['ratio']:.2f}")
+    table.add_row("peer", f"{medians['peer'] * 1e3:.1f}", "1")
+    for number, (words, ratio) in enumerate(_SUMS, 1):
+        parts = list(_PARTS[:number])
+        result[f"{ratio}_ratio"] = _median_ratio(turns, parts)
+        ms = sum(medians[part] for part in parts) * 1e3
+        table.add_row(f"ours, {words} alone", f"{ms:.1f}", f"{result[f'{ratio}_ratio']:.2f}")
     Console().print(table)
     print(json.dumps({"benchmark": "crnn_steps"} | result))
 
 
-def _median_ratio(parts: Sequence[Sequence[float]], others: Sequence[float]) -> float:
-    """Of the sums of `parts` over `others`, turn by turn."""
-    ratios: list[float] = [sum(turn) / other for *turn, other in zip(*parts, others, strict=True)]
-    return float(round(statistics.median(ratios), 3))
+def _turn(peer_python: str, file: Path) -> dict[str, float]:
+    """CPU seconds a step of each side and of each part of ours."""
+    unset = ["env", *unset_openblas(), "OPENBLAS_NUM_THREADS=1"]
+    parts = _run([*unset, *module("tests.benchmarks.training.crnn_parts", str(file), "20")])
+    ours, single = (
+        _run([*_ours(), str(file), str(steps), "--only-steps", "-o", f"batch_size={size}"])["cpu_s_per_step"]
+        for steps, size in ((60, BATCH), (200, 1))
+    )
+    peer = _run([peer_python, str(_PEER), str(file), "60", "--only-steps"])["cpu_s_per_step"]
+    # A picture's share of the parts is in its step already.
+    return {**parts, "single": single - sum(parts.values()) / BATCH, "ours": ours, "peer": peer}
+
+
+def _median_ratio(turns: Sequence[dict[str, float]], parts: Sequence[str]) -> float:
+    """Of the sum of `parts` over the peer, turn by turn."""
+    return round(statistics.median(sum(turn[part] for part in parts) / turn["peer"] for turn in turns), 3)
 
 
 def _ours() -> list[str]:

@@ -4,11 +4,13 @@
 
 The products are those of the step, forward and backward, at its shapes, by NumPy's sgemm (OpenBLAS on all cores) in a
 process of its own. Recurrent products are made frame by frame, as the layers must. Seconds are the clock's; CPU seconds
-stand beside them, as a busy machine disturbs the clock more.
+stand beside them, as a busy machine disturbs the clock more. The bound of a step is the products' time, and that of its
+elementwise passes and of the update of its weights as if they ran on all cores without a wait.
 """
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
@@ -19,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.training.elementwise_passes import fast_passes
 from tests.benchmarks.training.matrix_products import (
     Product,
     dense_products,
@@ -37,12 +40,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="default %(default)s")
     parser.add_argument("--steps", type=int, default=20, help="in each turn; default %(default)s")
-    parser.add_argument("--side", choices=("step", "products"), help=argparse.SUPPRESS)
+    parser.add_argument("--side", choices=_SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.side:
-        _answer(_step() if options.side == "step" else prepared(products()))
+        _answer(_SIDES[options.side]())
         return
-    turns: dict[str, list[tuple[float, float]]] = {"step": [], "products": []}
+    turns: dict[str, list[tuple[float, float]]] = {name: [] for name in _SIDES}
     with ExitStack() as stack:
         sides = {name: _side(name) for name in turns}
         for side in sides.values():
@@ -98,6 +101,22 @@ def products() -> list[Product]:
     return [*made, *dense_products(BATCH * FRAMES, HIDDEN, CLASSES)]
 
 
+def _products() -> Callable[[], object]:
+    return prepared(products())
+
+
+def _passes() -> Callable[[], object]:
+    weights = 2 * (2 * HIDDEN + 2) * 4 * HIDDEN + (HIDDEN + 1) * CLASSES
+    return fast_passes(BATCH * HEIGHT * WIDTH * 3, FRAMES, HIDDEN, weights)
+
+
+_SIDES: Mapping[str, Callable[[], Callable[[], object]]] = {"step": _step, "products": _products, "passes": _passes}
+
+
+def _bound_s(products_s: float, passes_cpu_s: float) -> float:
+    return products_s + passes_cpu_s / len(os.sched_getaffinity(0))
+
+
 def _print(turns: Mapping[str, list[tuple[float, float]]]) -> None:
     medians = {
         name: [statistics.median(each) for each in zip(*readings, strict=True)] for name, readings in turns.items()
@@ -106,12 +125,17 @@ def _print(turns: Mapping[str, list[tuple[float, float]]]) -> None:
         statistics.median(one[unit] / other[unit] for one, other in zip(turns["step"], turns["products"], strict=True))
         for unit in (0, 1)
     ]
+    bound = statistics.median(
+        _bound_s(one[0], other[1]) / one[0] for one, other in zip(turns["products"], turns["passes"], strict=True)
+    )
     table = Table(
         "", "ms", "CPU ms", "GFLOP/s", title=f"a step of fast, {gflop(products()):.1f} GFLOP in matrix products"
     )
     for name, (wall_s, cpu_s) in medians.items():
-        table.add_row(name, f"{wall_s * 1e3:.1f}", f"{cpu_s * 1e3:.1f}", f"{gflop(products()) / wall_s:.0f}")
-    table.add_row("ratio", f"{ratios[0]:.2f}", f"{ratios[1]:.2f}", "")
+        rate = "" if name == "passes" else f"{gflop(products()) / wall_s:.0f}"
+        table.add_row(name, f"{wall_s * 1e3:.1f}", f"{cpu_s * 1e3:.1f}", rate)
+    table.add_row("step, times the products", f"{ratios[0]:.2f}", f"{ratios[1]:.2f}", "")
+    table.add_row("bound: products and passes on all cores", f"{bound:.2f}", "", "")
     Console().print(table)
     result = {
         "benchmark": "step",
@@ -120,6 +144,7 @@ def _print(turns: Mapping[str, list[tuple[float, float]]]) -> None:
         **{f"{name}_cpu_ms": round(cpu_s * 1e3, 2) for name, (_, cpu_s) in medians.items()},
         "ratio": round(ratios[0], 3),
         "cpu_ratio": round(ratios[1], 3),
+        "bound_ratio": round(bound, 3),
     }
     print(json.dumps(result))
 
