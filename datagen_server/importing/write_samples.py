@@ -65,13 +65,18 @@ def open_records(stock: Stock, plan: Plan, workers: Workers, shards: Sequence[Sh
 def write_stored(
     directory: Path, plan: Plan, stock: Stock, workers: Workers, todo: Sequence[Shard], advance: Callable[[int], None]
 ) -> Found:
-    """Fills shards in workers that see the same files as this process; here they are synced, hashed and named."""
+    """Fills shards in workers that see the same files as this process; here they are synced, hashed and named.
+
+    The workers end when the last is filled: an import has no other work for them.
+    """
     finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
     tasks = (_task(directory, plan, stock, shard) for shard in todo)
-    with ThreadPoolExecutor(workers.num_workers) as finishers, closing(workers.map(fill_shard, tasks)) as filled:
+    # Twice as many finishers: while one waits for the disk, another hashes.
+    with ThreadPoolExecutor(2 * workers.num_workers) as finishers, closing(workers.map(fill_shard, tasks)) as filled:
         for shard, (partial, digest) in zip(todo, filled, strict=True):
             finishing[shard] = finishers.submit(publish, partial, directory, shard), digest
             advance(shard.count)
+        workers.executor.shutdown(wait=False)
         return {shard: (future.result(), digest) for shard, (future, digest) in finishing.items()}
 
 
