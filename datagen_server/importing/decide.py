@@ -215,5 +215,6 @@ def labels_of(table: EntryTable, samples: Samples) -> list[str]:
 
 def all_have(table: EntryTable, samples: Samples, size: tuple[int, int]) -> bool:
     """Whether no picture that is taken has another size."""
-    pictures = (table.pictures[entries] for entries in samples.values())
-    return all(((rows["width"] == size[0]) & (rows["height"] == size[1])).all() for rows in pictures)
+    widths, heights = table.pictures["width"], table.pictures["height"]
+    taken = samples.values()
+    return all((widths[entries] == size[0]).all() and (heights[entries] == size[1]).all() for entries in taken)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from datagen_server.shards.record import DIGEST_MODULUS, layout_of, max_payload_bytes, record_key, sample_digest
 from shared.dataset.spec import DatasetSpec
-from shared.protocol.batch import label_of
+from shared.protocol.batch import classes_of
 from shared.protocol.codec import Codec
 
 EncodedSample = tuple[int, str, bytes | memoryview, bytes]
@@ -53,7 +53,7 @@ def pack_records(target: RecordTarget, samples: Iterable[EncodedSample], count: 
     joined = np.empty(count * (layout.header_bytes + max_payload_bytes(spec)), np.uint8)
     view, ends, digest = joined.data, [0], 0
     for index, text, pixels, payload in samples:
-        label = layout.stored(label_of(text, spec.alphabet, spec.max_length))
+        label = layout.stored(classes_of(text, spec.alphabet, spec.max_length))
         header = layout.header(key, index, codec, label, payload)
         body, end = ends[-1] + len(header), ends[-1] + len(header) + len(payload)
         view[ends[-1] : body], view[body:end] = header, payload

@@ -13,6 +13,7 @@ record from elsewhere (another data set, another split, another index) is as dam
 
 import hashlib
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,9 +50,9 @@ class RecordLayout:
     def _label_bytes(self) -> int:
         return self.label_dtype.itemsize * self.max_length
 
-    def stored(self, label: NDArray[np.uint16]) -> bytes:
-        """The label uint16 [max_length of the spec] as bytes, not yet padded."""
-        return label.astype(self.label_dtype, copy=False).tobytes()
+    def stored(self, label: Sequence[int]) -> bytes:
+        """The label [max_length of the spec] as bytes, not yet padded."""
+        return bytes(label) if self.label_dtype.itemsize == 1 else np.array(label, self.label_dtype).tobytes()
 
     def header(self, key: int, index: int, codec: Codec, label: bytes, payload: bytes) -> bytes:
         """The header of a record; label: as `stored` gives it."""

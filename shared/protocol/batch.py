@@ -66,6 +66,11 @@ def text_of(label: NDArray[np.uint16], alphabet: str) -> str:
 
 def label_of(text: str, alphabet: str, max_length: int) -> NDArray[np.uint16]:
     """uint16 [max_length]: `text` as classes, padded with the blank class; the inverse of `text_of`."""
-    label = np.full(max_length, len(alphabet), np.uint16)
-    label[: len(text)] = [alphabet.index(character) for character in text]
-    return label
+    return np.array(classes_of(text, alphabet, max_length), np.uint16)
+
+
+def classes_of(text: str, alphabet: str, max_length: int) -> list[int]:
+    """[max_length]: the same as plain numbers; raises `ValueError` for a text that is longer."""
+    if len(text) > max_length:
+        raise ValueError(f"a label of {len(text)} characters where at most {max_length} fit")
+    return [*map(alphabet.index, text), *[len(alphabet)] * (max_length - len(text))]

@@ -20,7 +20,7 @@ from shared.protocol.image_codec import encode
 KEY = record_key("ab" * 32, "train")
 LAYOUT = layout_of(DatasetSpec())
 HEADER_BYTES = LAYOUT.header_bytes
-LABEL = LAYOUT.stored(np.array([1, 2, 10, 10], np.uint16))
+LABEL = LAYOUT.stored([1, 2, 10, 10])
 
 keys = st.integers(0, 2**64 - 1)
 indices = st.integers(0, 2**48 - 1)
@@ -108,8 +108,8 @@ def test_labels_are_stored_in_the_fewest_bytes(num_characters: int, max_length: 
     assert layout.header_bytes == num_bytes
     label = np.full(max_length, spec.blank, np.uint16)
     label[0] = num_characters - 1
-    header = layout.header(KEY, 7, Codec.RAW, layout.stored(label), b"payload")
+    header = layout.header(KEY, 7, Codec.RAW, layout.stored(label.tolist()), b"payload")
     assert len(header) == num_bytes
     assert is_intact(KEY, 7, Codec.RAW, memoryview(header), memoryview(b"payload"))
     assert np.array_equal(layout.labels(np.frombuffer(header, np.uint8)[None], max_length)[0], label)
-    assert layout.stored_label(header + b"payload", max_length) == layout.stored(label)
+    assert layout.stored_label(header + b"payload", max_length) == layout.stored(label.tolist())
