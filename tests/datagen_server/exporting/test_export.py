@@ -1,6 +1,7 @@
 """What readers of the other projects find; `lmdb` and Pillow stand for them."""
 
 import io
+from contextlib import nullcontext
 from pathlib import Path
 
 import lmdb
@@ -73,7 +74,6 @@ def test_png_files_are_named_by_index_and_label(pristine: Path, tmp_path: Path) 
 
 
 def test_progress_counts_every_sample(pristine: Path, tmp_path: Path) -> None:
-    from contextlib import nullcontext
 
     advanced: list[int] = []
     export(ShardSource(pristine), tmp_path / "png", "png", (), lambda total: nullcontext(advanced.append))
