@@ -74,7 +74,6 @@ def test_png_files_are_named_by_index_and_label(pristine: Path, tmp_path: Path) 
 
 
 def test_progress_counts_every_sample(pristine: Path, tmp_path: Path) -> None:
-
     advanced: list[int] = []
     export(ShardSource(pristine), tmp_path / "png", "png", (), lambda total: nullcontext(advanced.append))
     assert sum(advanced) == sum(COUNTS.values())
