@@ -30,7 +30,9 @@ def is_hidden(name: str) -> bool:
 
 def problem_of(name: str) -> Unread | None:
     """Why a member with that name is not read; None: it is."""
-    if not name or not is_inside(name.replace("\\", "/")):
+    if not name:
+        return Unread(".", Reason.NOT_TEXT, "it has no name")
+    if not is_inside(name.replace("\\", "/")):
         return Unread(printable(name), Reason.OUTSIDE_SOURCE, "its path leaves the archive")
     try:
         name.encode()

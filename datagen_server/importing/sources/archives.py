@@ -108,7 +108,7 @@ class ZipFile:
         self._members: dict[str, zipfile.ZipInfo] = {}
         for member in self._archive.infolist():
             name = tidy(zip_name(member))
-            if member.is_dir() or is_hidden(name):
+            if member.filename.endswith("/") or is_hidden(name):
                 continue
             if problem := problem_of(name):
                 self.unread.append(problem)

@@ -74,6 +74,22 @@ def test_a_zip_made_in_china_has_its_names(tmp_path: Path) -> None:
     assert [entry.label for entry in entries_of(path)] == ["验证码"]
 
 
+def test_members_without_a_name_are_said_and_the_others_are_read(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("X", "ab.png", "./"):
+            archive.writestr(name, b"" if name == "./" else GOOD)
+    data = (tmp_path / "a.zip").read_bytes()
+    (tmp_path / "a.zip").write_bytes(data.replace(b"X", b"\0"))  # zipfile ends a name there.
+    with tarfile.open(tmp_path / "b.tar", "w") as archive:
+        for name in ("", "ab.png"):
+            info = tarfile.TarInfo(name)
+            info.size = len(GOOD)
+            archive.addfile(info, io.BytesIO(GOOD))
+    for name in ("a.zip", "b.tar"):
+        entries = {entry.name: entry.detail for entry in entries_of(tmp_path / name)}
+        assert entries == {".": "it has no name", "ab.png": ""}
+
+
 def open_all(path: Path, stack: ExitStack) -> None:
     for one in open_sources(path, Hints(), path.parent):
         stack.callback(one.source.close)
