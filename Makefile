@@ -137,7 +137,7 @@ bench-peer: $(TEST) $(PEER)/.ready ## streaming from shards against tf.data serv
 	@$(BIN)/python -m tests.benchmarks.streaming.bench_peer --python $(PEER)/bin/python
 
 bench-loaders: $(TEST) $(PEER_LOADERS)/.ready ## images/s into PyTorch tensors: our stream against LMDB, streaming, litdata, grain
-	@$(BIN)/python -m tests.benchmarks.clients.bench_loaders --python $(PEER_LOADERS)/bin/python
+	@$(BIN)/python -m tests.benchmarks.clients.loaders.bench_loaders --python $(PEER_LOADERS)/bin/python
 
 bench-crnn: $(TEST) $(PEER_CRNN)/.ready ## other kinds of captchas: preset crnn against a CRNN in PyTorch, exact match and CPU time
 	@$(BIN)/python -m tests.benchmarks.training.bench_crnn --python $(PEER_CRNN)/bin/python $(if $(PICTURES),--pictures $(PICTURES))

@@ -1,11 +1,12 @@
 """What is slow to import is put off by its name, with `run_command` and `load_module` or with `lazy_names`.
 
 An import statement stands in a function only to put off MindSpore in the entry of a command: the `run` of a module that
-`run_command` is given, or the `main` of a module that `python -m` runs.
+`run_command` is given, or the `main` of a module that `python -m` runs. In tests none does: there, what is slow has a
+module of its own that `python -m` runs.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -95,9 +96,9 @@ def defined(module: str) -> set[str]:
     return constants | {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
 
 
-def in_functions() -> Iterator[tuple[str, str, ast.stmt]]:
+def in_functions(trees: Mapping[str, ast.Module]) -> Iterator[tuple[str, str, ast.stmt]]:
     """(module, function, import statement in it); a function within another block is named as no entry is."""
-    for module, tree in TREES.items():
+    for module, tree in trees.items():
         for function in ast.walk(tree):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 place = module if function in tree.body else f"{module}..."
@@ -107,10 +108,19 @@ def in_functions() -> Iterator[tuple[str, str, ast.stmt]]:
 
 
 def test_an_import_in_a_function_puts_off_mindspore_in_the_entry_of_a_command() -> None:
-    for module, function, node in in_functions():
+    for module, function, node in in_functions(TREES):
         where = f"{function}, line {node.lineno}: {ast.unparse(node)}"
         assert function in ENTRIES, where
         assert "mindspore" in slow_libraries(*named(node)) - slow_libraries(module), where
+
+
+def test_no_import_stands_in_a_function_of_the_tests() -> None:
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    trees = {
+        str(file.relative_to(ROOT)): ast.parse(file.read_text()) for file in files if "node_modules" not in file.parts
+    }
+    assert len(trees) > 300
+    assert [f"{where}: {function}: {ast.unparse(node)}" for where, function, node in in_functions(trees)] == []
 
 
 def test_two_modules_import_by_name_for_all_others_but_dask_which_is_optional() -> None:
@@ -138,6 +148,6 @@ def test_what_comes_with_a_module_is_found() -> None:
     assert {"mindspore", "numpy"} <= slow_libraries("shared.recogniser.checkpoint")
     assert "numpy" in slow_libraries("shared.recogniser.dataset_adapter")
     assert not slow_libraries("trainer.cli")
-    assert len(list(in_functions())) > 3
+    assert len(list(in_functions(TREES))) > 3
     assert len(LOADED) > 7
     assert len(LAZY) > 5

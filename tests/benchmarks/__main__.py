@@ -32,7 +32,7 @@ BENCHMARKS: Mapping[str, Sequence[str]] = {
     "metrics": ("streaming.bench_metrics",),
     "end_to_end": ("streaming.bench_end_to_end", "--rounds", "3"),
     "start": ("start.bench_start",),
-    "zoo": ("training.bench_zoo",),
+    "zoo": ("training.zoo.bench_zoo",),
     "step": ("training.bench_step",),
     "crnn": ("training.bench_crnn", "--python", _PYTORCH, "--only-steps", "--kinds", "colours"),
     "readers": ("clients.bench_readers",),

@@ -171,6 +171,17 @@ def answer_readings(read: Callable[[int], Iterator[int]]) -> None:
         print(json.dumps(answer), flush=True)
 
 
+def answer_times(take: Callable[[], object]) -> None:
+    """Takes a step, then as many as each line says, and answers with seconds and CPU seconds of one."""
+    take()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        num, started, cpu_before = int(line), time.perf_counter(), _own_cpu_s()
+        for _ in range(num):
+            take()
+        print(json.dumps([(time.perf_counter() - started) / num, (_own_cpu_s() - cpu_before) / num]), flush=True)
+
+
 def _own_cpu_s() -> float:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime

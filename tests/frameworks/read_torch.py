@@ -4,6 +4,7 @@ import hashlib
 import json
 import pickle
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,13 @@ def main(
     stop_after: int | None = None,
     state: str | None = None,
     loader: str = "plain",
-    epoch: int = 0,
-    epochs: int = 1,
+    epochs: Sequence[int] = (0,),
     **options: Any,
 ) -> dict[str, Any]:
     """Workers stay for all epochs. state: a file, read first if it is there, and written where reading stops early."""
     dataset = CaptchaIterableDataset(target, "train", **options)
     saved = pickle.loads(Path(state).read_bytes()) if state and Path(state).exists() else None  # noqa: S301
-    dataset.set_epoch(epoch)
+    dataset.set_epoch(epochs[0])
     if saved and loader == "plain":
         dataset.load_state_dict(saved)
     make = StatefulDataLoader if loader == "stateful" else DataLoader
@@ -38,15 +38,15 @@ def main(
         batch_size=None,
         num_workers=workers,
         multiprocessing_context=context if workers else None,
-        persistent_workers=epochs > 1,
+        persistent_workers=len(epochs) > 1,
     )
     if saved and loader == "stateful":
         batches.load_state_dict(saved)
     expected, got = len(dataset), []
     pixels = hashlib.sha256()
-    for number in range(epoch, epoch + epochs):
-        if number > epoch:
-            dataset.set_epoch(number)
+    for epoch in epochs:
+        if epoch != epochs[0]:
+            dataset.set_epoch(epoch)
         for batch in batches:
             assert batch["images"].dtype == torch.uint8
             pixels.update(batch["images"].numpy().tobytes())

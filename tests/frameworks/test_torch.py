@@ -32,7 +32,7 @@ def expected(epoch: int, **part: Any) -> list[list[Any]]:
 def test_workers_share_out_the_batches_of_an_epoch_each_once_and_in_order(
     target: str, workers: int, context: str | None
 ) -> None:
-    told = run(READER, target=target, workers=workers, context=context, epoch=2, global_batch_size=64)
+    told = run(READER, target=target, workers=workers, context=context, epochs=[2], global_batch_size=64)
     assert told["batches"] == expected(2, global_batch_size=64)
     assert told["expected"] == 15
 
@@ -44,7 +44,7 @@ def test_ranks_with_workers_read_their_own_slices(target: str) -> None:
 
 
 def test_persistent_workers_follow_the_epoch_that_is_set(target: str) -> None:
-    told = run(READER, target=target, workers=2, epochs=3, global_batch_size=100)
+    told = run(READER, target=target, workers=2, epochs=[0, 1, 2], global_batch_size=100)
     assert told["batches"] == [step for epoch in range(3) for step in expected(epoch, global_batch_size=100)]
 
 
@@ -55,8 +55,8 @@ def test_a_state_saved_in_the_middle_of_an_epoch_gives_the_same_rest_in_a_new_pr
 ) -> None:
     asked = {"target": target, "workers": workers, "context": context, "loader": loader, "global_batch_size": 32}
     state, whole = str(tmp_path / "state"), expected(1, global_batch_size=32)
-    first = run(READER, **asked, epoch=1, stop_after=7, state=state)
-    rest = run(READER, **asked, epoch=1, state=state)
+    first = run(READER, **asked, epochs=[1], stop_after=7, state=state)
+    rest = run(READER, **asked, epochs=[1], state=state)
     assert first["batches"] == whole[:7]
     assert rest["batches"] == whole[7:]
 

@@ -1,6 +1,6 @@
 """`python -m tests.fuzz.one TARGET [libFuzzer's options]`: one fuzzer; see `__main__` for many.
 
-Note: the decoders are imported late, for only what is imported under atheris tells it where it has been.
+Note: only what is imported under atheris tells it where it has been, so the decoders are imported there.
 """
 
 import sys
@@ -11,15 +11,16 @@ import atheris
 
 INSTRUMENTED = ["shared", "datagen_server", "trainer", "yaml", "PIL"]
 
+with atheris.instrument_imports(include=INSTRUMENTED):
+    from tests.fuzz.attempts import attempt
+    from tests.fuzz.targets import TARGETS
+
 
 def main() -> None:
     name, options = sys.argv[1], sys.argv[2:]
-    with atheris.instrument_imports(include=INSTRUMENTED):
-        from tests.fuzz.attempts import attempt
-        from tests.fuzz.targets import TARGETS
-
-        folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
-        (folder / "work").mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    (folder / "work").mkdir()
+    with atheris.instrument_imports(include=INSTRUMENTED):  # Some are imported when they are first asked for.
         target = TARGETS[name](folder / "work")
     corpus = folder / "corpus"
     corpus.mkdir()

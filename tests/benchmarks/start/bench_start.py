@@ -74,7 +74,7 @@ def _commands(folder: Path, target: str, run: str) -> Mapping[str, Sequence[str]
         "predict, ONNX": module(*predict, folder / "captcha.onnx"),
         "predict, checkpoint": module(*predict, folder / "run"),
         "trainer --steps 1": module("trainer", "--steps", 1, "--run-dir", folder / run),
-        "MindSpore alone, one step": module("tests.benchmarks.training.bench_step", "--side", "step"),
+        "MindSpore alone, one step": module("tests.benchmarks.training.fast_step"),
     }
 
 

@@ -1,7 +1,7 @@
 """Reads from our service as `turns` says: `python -m tests.benchmarks.streaming.read_stream TARGET ...`."""
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -11,14 +11,22 @@ from shared.protocol.codec import Codec
 from shared.security.credentials import add_security_options, security_of
 from tests.benchmarks.turns import BATCH_SIZE, answer_readings
 
+Read = Callable[[DatasetClient, RankSlice, Codec, int, int], Iterator[int]]
+"Client, the rank's part, codec, first epoch, number of epochs -> the images of each batch as it comes."
+
 
 def main() -> None:
+    """Reads through the client."""
+    answer_as_rank(_through_client)
+
+
+def answer_as_rank(read: Read) -> None:
+    """Reads a rank's part of the training split of the service that the command line names."""
     parser = argparse.ArgumentParser()
     parser.add_argument("target")
     parser.add_argument("--codec", type=Codec, default=Codec.RAW)
     parser.add_argument("--rank", type=int, default=0)
     parser.add_argument("--ranks", type=int, default=1)
-    parser.add_argument("--dataset", action="store_true", help="through GeneratorDataset")
     add_security_options(parser)
     options = parser.parse_args()
     with connect(options.target, security=security_of(options, options.target)) as client:
@@ -28,7 +36,6 @@ def main() -> None:
             rank=options.rank,
             ranks=options.ranks,
         )
-        read = _through_dataset if options.dataset else _through_client
         first_epochs = count()
         answer_readings(lambda epochs: read(client, part, options.codec, next(first_epochs) * 1000, epochs))
 
@@ -46,26 +53,6 @@ def _through_client(
     )
     for batch in client.open_streams(replace(first, epoch=first_epoch + number) for number in range(epochs)):
         yield len(batch)
-
-
-def _through_dataset(
-    client: DatasetClient, part: RankSlice, codec: Codec, first_epoch: int, epochs: int
-) -> Iterator[int]:
-    # Imported here: MindSpore takes seconds, and the other readers do not need it.
-    from shared.recogniser.dataset_adapter import BatchSource, StreamPlan, generator_dataset
-
-    first_step = first_epoch * part.num_steps
-    plan = StreamPlan(
-        split="train",
-        slice=part,
-        first_step=first_step,
-        last_step=first_step + epochs * part.num_steps,
-        codec=codec,
-    )
-    for images, _, _ in generator_dataset(BatchSource(client, plan), plan.prefetch).create_tuple_iterator(
-        output_numpy=True, num_epochs=1
-    ):
-        yield len(images)
 
 
 if __name__ == "__main__":

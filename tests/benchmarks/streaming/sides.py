@@ -55,8 +55,9 @@ def service(
     serve, read: more options of the two.
     """
     options = ["--shards", stored.directory, "--listen", "127.0.0.1:0", "--stop-with-stdin", *serve]
-    how = ["--codec", stored.codec.value, "--ranks", ranks, *(["--dataset"] if dataset else []), *read]
-    readers = [module(f"{_BENCHMARKS}.read_stream", "SERVER", *how, "--rank", rank) for rank in range(ranks)]
+    how = ["--codec", stored.codec.value, "--ranks", ranks, *read]
+    reader = f"{_BENCHMARKS}.{'read_dataset' if dataset else 'read_stream'}"
+    readers = [module(reader, "SERVER", *how, "--rank", rank) for rank in range(ranks)]
     return opened(name, module("datagen_server", "serve", *options), readers)
 
 

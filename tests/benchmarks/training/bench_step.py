@@ -12,27 +12,22 @@ import argparse
 import json
 import os
 import statistics
-import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 
-import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks.training.elementwise_passes import fast_passes
-from tests.benchmarks.training.matrix_products import (
-    Product,
-    dense_products,
-    gflop,
-    lstm_products,
-    prepared,
-    unset_openblas,
-)
+from tests.benchmarks.training.fast_parts import fast_products
+from tests.benchmarks.training.matrix_products import gflop, unset_openblas
 from tests.benchmarks.turns import Child, module
 
-BATCH, FRAMES, HIDDEN, CLASSES, HEIGHT, WIDTH = 64, 40, 256, 11, 64, 160
+_SIDES = {
+    "step": ("tests.benchmarks.training.fast_step",),
+    "products": ("tests.benchmarks.training.fast_parts", "products"),
+    "passes": ("tests.benchmarks.training.fast_parts", "passes"),
+}
+"The program of each."
 
 
 def main() -> None:
@@ -40,14 +35,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=7, help="default %(default)s")
     parser.add_argument("--steps", type=int, default=20, help="in each turn; default %(default)s")
-    parser.add_argument("--side", choices=_SIDES, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.side:
-        _answer(_SIDES[options.side]())
-        return
     turns: dict[str, list[tuple[float, float]]] = {name: [] for name in _SIDES}
     with ExitStack() as stack:
-        sides = {name: _side(name) for name in turns}
+        sides = {name: Child(["env", *unset_openblas(), *module(*side)]) for name, side in _SIDES.items()}
         for side in sides.values():
             stack.callback(side.close)
         for number in range(options.rounds + 1):
@@ -57,60 +48,6 @@ def main() -> None:
                 if number:  # The first round is to warm up.
                     turns[name].append((wall_s, cpu_s))
     _print(turns)
-
-
-def _side(name: str) -> Child:
-    return Child(["env", *unset_openblas(), *module("tests.benchmarks.training.bench_step", "--side", name)])
-
-
-def _answer(take: Callable[[], object]) -> None:
-    """A side's whole life: as many steps as each line says, then seconds and CPU seconds of one."""
-    take()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        num, started, cpu = int(line), time.perf_counter(), time.process_time()
-        for _ in range(num):
-            take()
-        print(json.dumps([(time.perf_counter() - started) / num, (time.process_time() - cpu) / num]), flush=True)
-
-
-def _step() -> Callable[[], object]:
-    # MindSpore takes seconds to import, and the other side does without.
-    import shared.recogniser  # noqa: F401, I001  (before MindSpore: see there)
-    import mindspore as ms
-
-    from shared.dataset.rank_slice import RankSlice
-    from shared.dataset.spec import DatasetSpec
-    from trainer.config import load_config
-    from trainer.distributed.world import SINGLE_RANK
-    from trainer.presets import PRESETS
-    from trainer.training.step import build_step
-
-    rng, part = np.random.default_rng(0), RankSlice(count=BATCH * 100, global_batch_size=BATCH)
-    step = build_step(load_config(PRESETS["fast"], None, []), DatasetSpec(), part, 100, "cpu", SINGLE_RANK)
-    images = ms.Tensor(rng.integers(0, 256, (BATCH, HEIGHT, WIDTH, 3), dtype=np.uint8))
-    labels = ms.Tensor(rng.integers(0, 10, (BATCH, 4)).astype(np.int32))
-    return lambda: step.run(images, labels, stop=False, wait_s=0.0)
-
-
-def products() -> list[Product]:
-    """Of a step."""
-    made: list[Product] = [(1, BATCH * HEIGHT, 3 * WIDTH, WIDTH)]  # Luma; nothing is propagated through it.
-    for inputs_are_learnt in (False, True):  # A frame has 256 values, as a hidden state has.
-        made += lstm_products(FRAMES, BATCH, HIDDEN, HIDDEN, inputs_are_learnt=inputs_are_learnt)
-    return [*made, *dense_products(BATCH * FRAMES, HIDDEN, CLASSES)]
-
-
-def _products() -> Callable[[], object]:
-    return prepared(products())
-
-
-def _passes() -> Callable[[], object]:
-    weights = 2 * (2 * HIDDEN + 2) * 4 * HIDDEN + (HIDDEN + 1) * CLASSES
-    return fast_passes(BATCH * HEIGHT * WIDTH * 3, FRAMES, HIDDEN, weights)
-
-
-_SIDES: Mapping[str, Callable[[], Callable[[], object]]] = {"step": _step, "products": _products, "passes": _passes}
 
 
 def _bound_s(products_s: float, passes_cpu_s: float) -> float:
@@ -129,17 +66,17 @@ def _print(turns: Mapping[str, list[tuple[float, float]]]) -> None:
         _bound_s(one[0], other[1]) / one[0] for one, other in zip(turns["products"], turns["passes"], strict=True)
     )
     table = Table(
-        "", "ms", "CPU ms", "GFLOP/s", title=f"a step of fast, {gflop(products()):.1f} GFLOP in matrix products"
+        "", "ms", "CPU ms", "GFLOP/s", title=f"a step of fast, {gflop(fast_products()):.1f} GFLOP in matrix products"
     )
     for name, (wall_s, cpu_s) in medians.items():
-        rate = "" if name == "passes" else f"{gflop(products()) / wall_s:.0f}"
+        rate = "" if name == "passes" else f"{gflop(fast_products()) / wall_s:.0f}"
         table.add_row(name, f"{wall_s * 1e3:.1f}", f"{cpu_s * 1e3:.1f}", rate)
     table.add_row("step, times the products", f"{ratios[0]:.2f}", f"{ratios[1]:.2f}", "")
     table.add_row("bound: products and passes on all cores", f"{bound:.2f}", "", "")
     Console().print(table)
     result = {
         "benchmark": "step",
-        "gflop": round(gflop(products()), 2),
+        "gflop": round(gflop(fast_products()), 2),
         **{f"{name}_ms": round(wall_s * 1e3, 2) for name, (wall_s, _) in medians.items()},
         **{f"{name}_cpu_ms": round(cpu_s * 1e3, 2) for name, (_, cpu_s) in medians.items()},
         "ratio": round(ratios[0], 3),

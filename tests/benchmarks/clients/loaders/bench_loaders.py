@@ -15,15 +15,24 @@ from statistics import median
 from rich.console import Console
 from rich.table import Table
 
+from tests.benchmarks.turns import module
 from tests.support.services import ServiceProcess
 
-LOADERS = ("ours", "lmdb-raw", "lmdb-png", "streaming", "litdata", "grain")
+LOADERS = {
+    "ours": "ours",
+    "lmdb-raw": "lmdb_raw",
+    "lmdb-png": "lmdb_png",
+    "streaming": "mosaicml_streaming",
+    "litdata": "lightning_litdata",
+    "grain": "google_grain",
+}
+"The program of each, beside this one."
 WORKERS = (0, 2, 4)
 
 
 def measure(python: str, loader: str, workers: int, folder: str, target: str) -> float | None:
     """Images/s; None when the loader failed, whose words are printed."""
-    command = [python, "-m", "tests.benchmarks.clients.peer_loaders", loader, str(workers), folder, target]
+    command = module(f"{__package__}.{LOADERS[loader]}", workers, f"{folder}/{loader}", target, python=python)
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         print(f"{loader} with {workers} workers: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
@@ -32,7 +41,7 @@ def measure(python: str, loader: str, workers: int, folder: str, target: str) ->
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser("python -m tests.benchmarks.clients.bench_loaders")
+    parser = argparse.ArgumentParser("python -m tests.benchmarks.clients.loaders.bench_loaders")
     parser.add_argument("--python", required=True, help="of the environment of requirements/peer-loaders.txt")
     parser.add_argument("--count", type=int, default=20_000, help="samples; default %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")

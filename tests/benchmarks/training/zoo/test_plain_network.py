@@ -6,7 +6,7 @@ import pytest
 
 from shared.dataset.rank_slice import RankSlice
 from shared.dataset.spec import DatasetSpec
-from tests.benchmarks.training.plain_zoo import StackedLstm, plain_step, prepared, take
+from tests.benchmarks.training.zoo.plain_network import StackedLstm, plain_step, prepared, take
 from trainer.config import load_config
 from trainer.distributed.world import SINGLE_RANK
 from trainer.presets import PRESETS
