@@ -8,7 +8,7 @@ from pathlib import Path
 
 from datagen_server.commands.open_workers import open_workers
 from datagen_server.importing.decide import Choices
-from datagen_server.importing.import_pictures import ImportRequest, import_pictures
+from datagen_server.importing.import_pictures import WORK, ImportRequest, import_pictures
 from datagen_server.importing.labels import LabelRules, read_mapping
 from datagen_server.importing.report import ImportReport
 from datagen_server.importing.sources.detection import Hints
@@ -32,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         shard_size=options.shard_size,
         strict=options.strict,
     )
-    workers = open_workers(options)
+    workers = open_workers(options, *WORK)
     tell = _print_as_json if options.json else _print
     report = import_pictures(request, options.out, lambda: workers, _open_stage, tell)
     if not options.json:

@@ -13,8 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from datagen_server.importing.decide import Choices, decide
+from datagen_server.importing.fill_shard import fill_shard
 from datagen_server.importing.labels import LabelRules
 from datagen_server.importing.origins import ORIGINS_NAME, write_origins
+from datagen_server.importing.picture_chunk import examine_chunk, write_chunk
 from datagen_server.importing.report import REPORT_NAME, ImportReport, report_of
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.detection import Hints, open_sources
@@ -30,6 +32,8 @@ from shared.system.directory_lock import lock_directory, make_directory
 
 OpenStage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 "Told what begins and how much there is to do, gives a function to call with how much was done."
+WORK = examine_chunk, fill_shard, write_chunk
+"What workers are asked for."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -69,13 +69,15 @@ def _lines(table: EntryTable, decided: Decided, kinds: Sequence[str]) -> Iterato
         "resizing": _resizing(decided.dataset.spec),
     }
     yield json.dumps(head) + "\n"
-    to_json = json.JSONEncoder(ensure_ascii=False).encode
+    quoted, labels, names = json.JSONEncoder(ensure_ascii=False).encode, table.labels, table.names
     for split, entries in decided.samples.items():
         files, contents = (column[entries].tobytes().hex() for column in (table.files, table.pictures["content"]))
+        front = f"[{quoted(split)}, "
         for number, entry in enumerate(entries.tolist()):
-            digest = slice(32 * number, 32 * number + 32)
-            line = [split, number, table.labels[entry], table.names[entry], files[digest], contents[digest]]
-            yield to_json(line) + "\n"
+            start, end = 32 * number, 32 * number + 32
+            # String by string: a third of the time that the encoder takes for a list.
+            texts = f'{quoted(labels[entry])}, {quoted(names[entry])}, "{files[start:end]}", "{contents[start:end]}"]\n'
+            yield f"{front}{number}, {texts}"
 
 
 class Originals:

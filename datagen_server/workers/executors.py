@@ -5,10 +5,11 @@ To add one: a context manager here that yields `Workers`, and its name in `datag
 
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
@@ -66,14 +67,22 @@ class Workers:
 
 
 @contextmanager
-def process_workers(num_workers: int) -> Iterator[Workers]:
-    """Processes on this machine. They end with their parent, even if it is killed."""
+def process_workers(num_workers: int, *functions: Callable[..., object]) -> Iterator[Workers]:
+    """Processes on this machine. They end with their parent, even if it is killed.
+
+    functions: what they will be asked for. They import the modules of these at once, while this process goes on.
+    """
     keep_freed_blocks()  # On both sides: a chunk is some megabytes, and then comes the next.
-    pool = WorkerPool(num_workers, keep_freed_blocks, ahead=2)
+    pool = WorkerPool(num_workers, partial(_begin, functions), ahead=2)
     try:
         yield Workers(pool, num_workers)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _begin(_functions: Sequence[Callable[..., object]]) -> None:
+    """The first call of a worker. To receive functions is to import their modules."""
+    keep_freed_blocks()
 
 
 @contextmanager

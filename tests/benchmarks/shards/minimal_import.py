@@ -31,7 +31,7 @@ def import_least(pictures: Path, out: Path, num_workers: int, codec: Codec) -> N
     out.mkdir()
     pixels = out / "pixels"
     pixels.touch()
-    with process_workers(num_workers) as workers:
+    with process_workers(num_workers, _look, _fill) as workers:
         paths = sorted(entry.path for entry in os.scandir(pictures))
         starts = range(0, len(paths), _PICTURES_A_TASK)
         tasks = ((paths[start : start + _PICTURES_A_TASK], pixels, codec) for start in starts)

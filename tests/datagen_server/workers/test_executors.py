@@ -1,4 +1,4 @@
-"""Materialising on the workers of a real dask.distributed scheduler, each a process of its own on loopback."""
+"""Processes as workers: this machine's own, and those of a real dask.distributed scheduler on loopback."""
 
 import logging
 import os
@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from distributed import LocalCluster
 from datagen_server.cli import main
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import materialize
-from datagen_server.workers.executors import Workers, dask_workers
+from datagen_server.workers.executors import Workers, dask_workers, process_workers
 from shared.dataset.spec import Dataset
 from shared.errors import ForeignDataset, StreamingError, UsageError
 from tests.datagen_server.importing.running import files_of, request
@@ -53,6 +54,17 @@ def test_dask_workers_make_the_same_files(pristine: Path, tmp_path: Path, schedu
     plan = plan_of()
     materialize(tmp_path, plan, plan.shards, lambda: dask_workers(scheduler))
     assert content(tmp_path) == content(pristine)
+
+
+def is_imported(module: str) -> bool:
+    return module in sys.modules
+
+
+def test_a_process_imports_what_it_will_be_asked_for_before_it_is_asked() -> None:
+    function = import_module("colorsys").rgb_to_hsv  # This module, which workers import too, has it not.
+    for functions, expected in (((function,), True), ((), False)):
+        with process_workers(1, *functions) as workers:
+            assert list(workers.map(is_imported, ["colorsys"])) == [expected]
 
 
 def test_the_command_takes_a_scheduler(tmp_path: Path, scheduler: str, capsys: pytest.CaptureFixture[str]) -> None:
