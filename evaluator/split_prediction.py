@@ -28,7 +28,7 @@ from shared.recogniser.checkpoint_network import open_network
 from shared.recogniser.ctc.ctc_decoding import decode_and_score
 from shared.recogniser.device_name import Device
 from shared.recogniser.image_reader import BATCH_SIZE
-from shared.system.cpu_limit import num_cores
+from shared.system.limits import num_cores
 
 _MAX_THREADS = 8
 "Each holds a batch, and what one stream brings does not keep more of them busy for long."

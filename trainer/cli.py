@@ -9,7 +9,7 @@ from shared.dataset.spec_options import add_spec_options
 from shared.security.credentials import add_security_options
 from shared.system.command_line import CommandParser, positive, run_command
 from trainer.distributed.placement import DEFAULT_MASTER_PORT
-from trainer.metrics_option import add_metrics_options
+from trainer.page.metrics_option import add_metrics_options
 from trainer.presets import PRESETS
 
 _EXAMPLES = """\

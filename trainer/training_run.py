@@ -22,9 +22,9 @@ from shared.system.signals import stop_on_signal, uninterrupted
 from trainer.config import TrainerConfig, dump_config, load_config
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import Placement, check_master, place_by_table, place_on_this_host
-from trainer.distributed.rank_table import read_rank_table
-from trainer.metrics_option import PageOptions, page_options
+from trainer.distributed.tables.rank_table import read_rank_table
 from trainer.next_command import next_command
+from trainer.page.metrics_option import PageOptions, page_options
 from trainer.presets import PRESETS
 from trainer.progress.tensorboard import check_tensorboard
 from trainer.progress.terminal import TrainingProgress

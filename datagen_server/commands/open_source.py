@@ -16,7 +16,7 @@ from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.dataset.spec import DEFAULT_COUNTS
 from shared.dataset.spec_options import RenderSpec, check_no_spec_options, spec_of
 from shared.errors import UsageError
-from shared.system.cpu_limit import num_cores
+from shared.system.limits import num_cores
 
 _OCR_LMDB_NAME = "data.mdb"
 _LOG = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 
 from datagen_server.workers.executors import Workers, dask_workers, process_workers
 from shared.errors import UsageError
-from shared.system.cpu_limit import num_cores
+from shared.system.limits import num_cores
 
 
 def open_workers(options: argparse.Namespace, *functions: Callable[..., object]) -> AbstractContextManager[Workers]:

@@ -18,7 +18,7 @@ from shared.errors import NotFound, UsageError
 from shared.protocol.batch import text_of
 from shared.protocol.codec import Codec
 from shared.system.atomic_file import atomic_path, write_error
-from shared.system.cpu_limit import num_cores
+from shared.system.limits import num_cores
 
 _AT_ONCE = 64
 

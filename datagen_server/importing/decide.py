@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.importing.entry_table import EntryTable
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.shares import DEFAULT_SHARE, TEST, TRAIN, VALID, Shares
 from datagen_server.importing.sources.file_tree import printable
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.shards.record import content_of
 from shared.dataset.fit import Fit
 from shared.dataset.spec import Dataset, DatasetSpec

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.importing.picture_rows import DIGEST, PICTURE, Rows
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.picture_source import PictureEntry
+from datagen_server.importing.sources.reasons import Reason
 
 
 class EntryTable:

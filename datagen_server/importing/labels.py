@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
-from datagen_server.importing.reasons import Reason
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.importing.sources.text_encoding import decode_text, lines_of
 from shared.dataset.alphabet import check_alphabet, name_of
 from shared.dataset.spec import MAX_LENGTH

@@ -12,8 +12,8 @@ import numpy as np
 
 from datagen_server.importing.decide import Decided, Samples, labels_of
 from datagen_server.importing.entry_table import EntryTable
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_tree import printable
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.importing.survey import SplitSource
 from shared.system.atomic_file import write_atomic, write_error
 

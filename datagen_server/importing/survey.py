@@ -10,9 +10,9 @@ from datagen_server.importing.entry_table import EntryTable
 from datagen_server.importing.labels import LabelError, LabelRules
 from datagen_server.importing.picture_chunk import CHUNK_BYTES, Examined, digest_of_file, examine_chunk
 from datagen_server.importing.picture_rows import PICTURE, PROBLEMS, digest_at
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.scratch import Scratch
 from datagen_server.importing.sources.picture_source import PictureEntry, PictureSource
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.workers.executors import Workers
 from shared.images.decode import Colour, PictureError
 from shared.protocol.codec import Codec

@@ -10,7 +10,7 @@ from collections import deque
 from time import perf_counter
 
 from shared.errors import UsageError
-from shared.system.memory_limit import memory_limit
+from shared.system.limits import memory_limit
 
 MIN_BYTES = 64 << 20
 _GRANTED = threading.Event()

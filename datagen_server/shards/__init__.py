@@ -1,6 +1,6 @@
 """Stored samples: LMDB shards that are written atomically, checked on every read, and repaired.
 
-Writing: record, render_chunk, shard_writer, materialize, manifest. Reading: lmdb_reader, shard_file, shard_cache, heal.
+Writing: record, render_chunk, shard_writer, materialize, manifest. Reading: lmdb_reader, shard_file, shard_cache.
 Checking: record_scan, digest_cache, verify, repair.
 """
 

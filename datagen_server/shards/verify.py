@@ -22,8 +22,8 @@ from datagen_server.shards.repair import RecordMaker, RecordRenderer, Repair
 from datagen_server.shards.shard_file import read_description
 from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.errors import DataLoss, StreamingError, UsageError
-from shared.system.cpu_limit import num_cores
 from shared.system.directory_lock import lock_directory
+from shared.system.limits import num_cores
 
 _MAX_THREADS = 8
 _NAMES_SHOWN = 3

@@ -1,1 +1,1 @@
-"""Where samples come from: one protocol, rendered or read from shards."""
+"""Where samples come from: one protocol, rendered or read from shards, damaged records healed."""

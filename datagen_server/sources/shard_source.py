@@ -19,18 +19,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from datagen_server.shards.heal import Healer
 from datagen_server.shards.manifest import Manifest, StoredShard
 from datagen_server.shards.record import layout_of
 from datagen_server.shards.shard_cache import ShardCache
 from datagen_server.shards.shard_file import ShardFile
+from datagen_server.sources.heal import Healer
 from datagen_server.sources.record_reads import RecordReads
 from datagen_server.sources.sample_source import DamageCounts
 from shared.dataset.fonts import NO_FONTS, FontFiles
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
 from shared.protocol.image_codec import decode, encode
-from shared.system.cpu_limit import num_cores
+from shared.system.limits import num_cores
 from shared.system.open_files import limit
 
 _LOG = logging.getLogger(__name__)

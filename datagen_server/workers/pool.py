@@ -17,7 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from datagen_server.workers.worker import Worker
 from shared.errors import Unavailable
-from shared.system.process_limit import check_num_processes
+from shared.system.limits import check_num_processes
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")

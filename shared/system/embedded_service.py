@@ -19,7 +19,7 @@ from shared.dataset.spec import DEFAULT_COUNTS
 from shared.dataset.spec_file import dump_spec
 from shared.dataset.spec_options import RenderSpec
 from shared.errors import Unavailable, UsageError
-from shared.system.cpu_limit import num_cores
+from shared.system.limits import num_cores
 
 _LOG = logging.getLogger(__name__)
 _START_TIMEOUT_S = 60.0

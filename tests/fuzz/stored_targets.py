@@ -20,7 +20,7 @@ from tests.fuzz import artefacts
 from tests.fuzz.attempts import MakeTarget, Target
 from trainer.audit.exactly_once import Receipts
 from trainer.config import dump_config, load_config
-from trainer.distributed.rank_table import read_rank_table
+from trainer.distributed.tables.rank_table import read_rank_table
 
 
 def _shard(folder: Path) -> Target:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.security.credentials import Access
 from trainer.distributed.placement import Placement
-from trainer.metrics_option import PageOptions
+from trainer.page.metrics_option import PageOptions
 
 # By the documents; not run on a device.
 _VISIBLE_DEVICES = {"ascend": "ASCEND_RT_VISIBLE_DEVICES", "gpu": "CUDA_VISIBLE_DEVICES"}

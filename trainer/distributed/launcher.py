@@ -20,7 +20,7 @@ from trainer.distributed.processes import children, kill_all
 from trainer.distributed.rank_events import EventKind
 from trainer.distributed.rank_monitor import MSRUN_LOG, RankMonitor
 from trainer.distributed.world import World
-from trainer.metrics_option import PageOptions
+from trainer.page.metrics_option import PageOptions
 from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import MetricsRow, RunDir, Summary
 

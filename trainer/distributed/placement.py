@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.errors import UsageError
+from shared.system.limits import check_num_processes
 from shared.system.listen_address import ListenAddress
-from shared.system.process_limit import check_num_processes
-from trainer.distributed.rank_table import RankedDevice, RankTable, Server
+from trainer.distributed.tables.rank_table import RankedDevice, RankTable, Server
 
 _LOG = logging.getLogger(__name__)
 LOOPBACK = "127.0.0.1"

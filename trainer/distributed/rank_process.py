@@ -20,7 +20,7 @@ from shared.system.linux import die_with_parent
 from shared.system.standard_streams import protect_stderr
 from trainer.distributed.msrun import PARENT_OF_RANKS
 from trainer.distributed.rank_events import SCHEDULER, EventKind, RankEventWriter, events_file
-from trainer.metrics_option import add_rank_page_options
+from trainer.page.metrics_option import add_rank_page_options
 
 
 def main(argv: Sequence[str]) -> int:

@@ -13,7 +13,7 @@ from trainer.config import load_config
 from trainer.distributed.collectives import join_ranks
 from trainer.distributed.rank_events import EventKind, RankEventWriter
 from trainer.distributed.world import World
-from trainer.metrics_option import rank_page_options
+from trainer.page.metrics_option import rank_page_options
 from trainer.page.rank_page import shown_page
 from trainer.progress.observer import RateLimit
 from trainer.progress.tensorboard import TensorboardWriter, tensorboard_events

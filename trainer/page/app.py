@@ -7,8 +7,8 @@ from flask import Flask, render_template, request
 from prometheus_client import CollectorRegistry
 
 from shared.page.web_app import exposition, single_values, web_app
-from trainer.metrics_option import PageOptions
 from trainer.page.live_training import LiveTraining
+from trainer.page.metrics_option import PageOptions
 
 TEMPLATES = Path(__file__).parent / "templates"
 

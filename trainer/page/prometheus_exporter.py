@@ -14,9 +14,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from shared import VERSION
 from shared.page.page_server import PageServer
 from shared.system.listen_address import ListenAddress
-from trainer.metrics_option import PageOptions
 from trainer.page.app import training_app
 from trainer.page.live_training import LiveTraining
+from trainer.page.metrics_option import PageOptions
 from trainer.training.loop import Trainer
 
 

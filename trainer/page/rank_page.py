@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from trainer import page
-from trainer.metrics_option import PageOptions
+from trainer.page.metrics_option import PageOptions
 
 if TYPE_CHECKING:
     from trainer.training.loop import Trainer

@@ -1,1 +1,1 @@
-"""Who listens to a training while it runs: the terminal, TensorBoard; and how long it will still take."""
+"""Who listens to a training while it runs: the terminal, TensorBoard; how long it has waited and will still take."""

@@ -23,6 +23,7 @@ from trainer.config import TrainerConfig
 from trainer.distributed.collectives import check_same
 from trainer.distributed.world import SINGLE_RANK, World
 from trainer.progress.observer import TrainingObserver
+from trainer.progress.wait_clock import WaitClock
 from trainer.run_dir import MetricsRow, RunDir, Summary
 from trainer.training.augmentation import BatchPreparation
 from trainer.training.checkpoint_writer import CheckpointWriter
@@ -33,7 +34,6 @@ from trainer.training.run_files import RunFiles
 from trainer.training.step import TrainStep, build_step
 from trainer.training.step_totals import StepTotals, metrics_row
 from trainer.training.validation import RunValidation, build_validator
-from trainer.training.wait_clock import WaitClock
 
 _LOG = logging.getLogger(__name__)
 _WAIT_WHEN_STOPPED_S = 3.0

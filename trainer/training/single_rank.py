@@ -6,7 +6,7 @@ from shared.recogniser.device_name import Device
 from shared.security.credentials import Access
 from shared.system.signals import stop_on_signal
 from trainer.config import TrainerConfig
-from trainer.metrics_option import PageOptions
+from trainer.page.metrics_option import PageOptions
 from trainer.page.rank_page import shown_page
 from trainer.progress.tensorboard import tensorboard_events
 from trainer.progress.terminal import TrainingProgress

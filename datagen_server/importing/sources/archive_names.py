@@ -3,8 +3,8 @@
 import zipfile
 from errno import ENOENT
 
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_tree import Unread, is_inside, printable, unreadable
+from datagen_server.importing.sources.reasons import Reason
 from shared.images.decode import PictureError
 
 _ZIP_UTF8 = 0x800

@@ -13,9 +13,9 @@ from tempfile import TemporaryFile
 from types import MappingProxyType
 from typing import IO, Any
 
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.archive_names import is_hidden, not_there, problem_of, tidy, zip_name
 from datagen_server.importing.sources.file_tree import Unread, printable, read_at_most, unreadable
+from datagen_server.importing.sources.reasons import Reason
 from shared.errors import UsageError
 from shared.images.decode import MAX_FILE_BYTES, PictureError, one_line, too_many_bytes
 from shared.system.atomic_file import write_error

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator, Sequence
 from posixpath import splitext
 
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_tree import FileTree, is_picture_name, printable
 from datagen_server.importing.sources.picture_source import PictureEntry
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.importing.sources.split_names import split_of
 from shared.errors import UsageError
 

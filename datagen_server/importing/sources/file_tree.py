@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Protocol
 
-from datagen_server.importing.reasons import Reason
+from datagen_server.importing.sources.reasons import Reason
 from shared.images.decode import MAX_FILE_BYTES, PictureError, PictureProblem, one_line, too_many_bytes
 from shared.system.open_files import check_handles
 

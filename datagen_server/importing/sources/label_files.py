@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from posixpath import basename, join, splitext
 
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_names import ignored
 from datagen_server.importing.sources.file_tree import FileTree, is_inside, is_picture_name, printable
 from datagen_server.importing.sources.label_lines import LabelLine, looks_like_labels, parse_labels
 from datagen_server.importing.sources.picture_source import PictureEntry
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.importing.sources.split_names import split_of
 from datagen_server.importing.sources.text_encoding import decode_text
 from shared.errors import UsageError

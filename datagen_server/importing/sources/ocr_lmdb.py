@@ -9,9 +9,9 @@ import struct
 from collections.abc import Iterator, Sequence
 from posixpath import splitext
 
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_tree import FileTree, printable
 from datagen_server.importing.sources.picture_source import PictureEntry
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.importing.sources.split_names import split_of
 from datagen_server.importing.sources.text_encoding import decode_text
 from datagen_server.shards.lmdb_reader import Entry, Tree

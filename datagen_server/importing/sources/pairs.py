@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.file_names import ignored
 from datagen_server.importing.sources.file_tree import FileTree, is_picture_name
 from datagen_server.importing.sources.label_lines import label_of_json
 from datagen_server.importing.sources.picture_source import PictureEntry
+from datagen_server.importing.sources.reasons import Reason
 from datagen_server.importing.sources.split_names import split_of
 from datagen_server.importing.sources.text_encoding import decode_text
 from shared.errors import UsageError

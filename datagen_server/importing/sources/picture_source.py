@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from datagen_server.importing.reasons import Reason
+from datagen_server.importing.sources.reasons import Reason
 
 
 class PictureEntry(NamedTuple):

@@ -14,7 +14,7 @@ from shared.errors import DataLoss, UsageError
 from shared.recogniser.checkpoint_info import CheckpointInfo
 from shared.recogniser.onnx.checkpoint_model import build_checkpoint_model
 from shared.recogniser.onnx.metadata import INPUT, OUTPUT, OnnxMetadata
-from shared.system.cpu_limit import num_cores
+from shared.system.limits import num_cores
 
 _FATAL = 4
 "ONNX Runtime's own log level: what fails comes as an exception."

@@ -39,7 +39,7 @@ from datagen_server.workers.executors import process_workers
 from datagen_server.workers.pool import WorkerPool
 from shared.dataset.fit import Fit
 from shared.protocol.codec import Codec
-from shared.system.memory_limit import memory_limit
+from shared.system.limits import memory_limit
 from tests.benchmarks.shards.decoding import decode_together
 from tests.benchmarks.shards.drawing import draw_pictures
 from tests.benchmarks.shards.minimal_import import import_least

@@ -10,7 +10,7 @@ from shared.system.listen_address import ListenAddress
 from tests.trainer.distributed.test_placement import _table
 from trainer.distributed.launch_command import LaunchCommand
 from trainer.distributed.placement import Placement, place_by_table, place_on_this_host
-from trainer.metrics_option import PageOptions
+from trainer.page.metrics_option import PageOptions
 
 
 def command_of(placement: Placement, folder: Path, device: str = "cpu") -> LaunchCommand:

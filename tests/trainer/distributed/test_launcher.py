@@ -7,7 +7,7 @@ import pytest
 from tests.trainer.distributed.test_placement import _table
 from trainer.distributed.launcher import Launcher
 from trainer.distributed.placement import Placement, place_by_table, place_on_this_host
-from trainer.metrics_option import PageOptions
+from trainer.page.metrics_option import PageOptions
 from trainer.progress.terminal import TrainingProgress
 from trainer.run_dir import RunDir
 

@@ -12,7 +12,7 @@ import pytest
 from shared.errors import UsageError
 from tests.trainer.distributed.tables.rank_tables import table
 from trainer.distributed.placement import Placement, check_master, place_by_table, place_on_this_host
-from trainer.distributed.rank_table import RankTable, read_rank_table
+from trainer.distributed.tables.rank_table import RankTable, read_rank_table
 
 
 def _table(folder: Path, *addresses: str) -> RankTable:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from datagen_server.importing.labels import LabelError, LabelRules
-from datagen_server.importing.reasons import Reason
 from datagen_server.importing.sources.detection import Hints, open_sources
 from datagen_server.importing.sources.picture_source import PictureEntry
+from datagen_server.importing.sources.reasons import Reason
 from shared.errors import UsageError
 from shared.images.decode import PictureError, decode_picture
 from tests.shared.images.files import picture_file

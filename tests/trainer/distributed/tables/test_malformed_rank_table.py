@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import UsageError
 from tests.trainer.distributed.tables.rank_tables import Table, super_pod_table, table, write_table
-from trainer.distributed.rank_table import read_rank_table
+from trainer.distributed.tables.rank_table import read_rank_table
 
 
 def _set(path: str, value: Any) -> Callable[[Table], Table]:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainer.distributed.tables.rank_tables import Table, device_of, super_pod_table, table, write_table
-from trainer.distributed.rank_table import read_rank_table
+from trainer.distributed.tables.rank_table import read_rank_table
 
 
 def test_a_table_places_every_rank(tmp_path: Path) -> None:

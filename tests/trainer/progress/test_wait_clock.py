@@ -4,7 +4,7 @@ from time import perf_counter
 
 import pytest
 
-from trainer.training.wait_clock import WaitClock
+from trainer.progress.wait_clock import WaitClock
 
 
 def test_a_wait_counts_while_it_lasts() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import UsageError
-from trainer.distributed.json_part import Part, check_unique, is_address, unique_keys
+from trainer.distributed.tables.json_part import Part, check_unique, is_address, unique_keys
 
 VERSIONS = ("1.0", "1.2")
 _ADDRESS_KEYS = "pod_ip", "container_ip", "host_ip", "server_ip"

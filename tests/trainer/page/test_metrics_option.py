@@ -7,7 +7,7 @@ import pytest
 from shared.errors import UsageError
 from shared.system.listen_address import ListenAddress
 from trainer.cli import main
-from trainer.metrics_option import metrics_address_of_rank
+from trainer.page.metrics_option import metrics_address_of_rank
 
 
 def test_each_rank_has_a_port_of_its_own() -> None:

@@ -1,0 +1,1 @@
+"""Rank tables: what MindSpore's and others' files say about ranks, devices and hosts."""
