@@ -15,7 +15,7 @@ from shared.system.linux import num_bound_cores
 
 _CONTROL_GROUP = Path("/sys/fs/cgroup")
 # Files of version 2 of control groups, then of version 1: cgroup-v2, sched-bwc and memory in the kernel's documents.
-# Both hold the microseconds of processor time in each period, then the period; without a limit, "max" or -1.
+# The microseconds of processor time in each period, then the period; without a limit, "max" or -1.
 _CORES = ("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")
 # Bytes; without a limit, "max" or a number near 2^63.
 _MEMORY = "memory.max", "memory/memory.limit_in_bytes"
