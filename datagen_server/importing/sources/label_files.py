@@ -89,9 +89,10 @@ class LabelFiles:
         if name is not None:
             split = split_of(label_file, name.rpartition("/")[0]) or self._default_split
             return PictureEntry(name, split, line.label)
+        shown = printable(line.path)  # In quotes a CSV may have line breaks.
         if is_inside(path) or path.startswith(self._tree.origin):
-            return PictureEntry(where, reason=Reason.MISSING_PICTURE, detail=f"{line.path} is not there")
-        return PictureEntry(where, reason=Reason.OUTSIDE_SOURCE, detail=f"{line.path} is outside of the source")
+            return PictureEntry(where, reason=Reason.MISSING_PICTURE, detail=f"{shown} is not there")
+        return PictureEntry(where, reason=Reason.OUTSIDE_SOURCE, detail=f"{shown} is outside of the source")
 
     def _found(self, label_file: str, path: str) -> str | None:
         """The picture that is meant: relative to the label file, to the tree, or to a folder above either.
