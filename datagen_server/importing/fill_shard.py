@@ -18,6 +18,7 @@ from datagen_server.shards.manifest import Plan, Shard
 from datagen_server.shards.pack_records import EncodedSample, RecordTarget, pack_records
 from datagen_server.shards.record import DIGEST_MODULUS
 from datagen_server.shards.shard_writer import ShardWriter, chunk_size
+from datagen_server.workers.worker import is_orphaned
 from shared.errors import StreamingError
 
 
@@ -34,8 +35,6 @@ class ShardTask:
     pictures: Rows
     "[shard.count] of its samples."
     labels: Sequence[str]
-    owner: int
-    "The process that asks for it."
 
 
 def fill_shard(task: ShardTask) -> tuple[Path, int]:
@@ -52,7 +51,7 @@ def fill_shard(task: ShardTask) -> tuple[Path, int]:
                 rendered = pack_records(target, _samples(task, pixels, part), len(part))
                 writer.append(rendered.records)
                 digest += rendered.digest
-                if task.owner not in (os.getpid(), os.getppid()):
+                if is_orphaned():
                     raise StreamingError("the process that asked for this shard is gone")
         finally:
             os.close(pixels)

@@ -1,6 +1,5 @@
 """The second part of an import: samples in their order, as tasks for workers that make records or shards of them."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -107,7 +106,7 @@ def _task(directory: Path, plan: Plan, stock: Stock, shard: Shard) -> ShardTask:
     entries = stock.samples[shard.split][shard.indices.start : shard.indices.stop]
     labels = [stock.table.labels[entry] for entry in entries.tolist()]
     rows = stock.table.pictures[entries]
-    return ShardTask(directory, plan.to_mapping(), shard, stock.scratch.pixels_path, rows, labels, os.getpid())
+    return ShardTask(directory, plan.to_mapping(), shard, stock.scratch.pixels_path, rows, labels)
 
 
 def _by_bytes(pieces: Iterator[Piece]) -> Iterator[list[Piece]]:

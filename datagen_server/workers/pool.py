@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
+from datagen_server.workers.fork_server import ForkServer
 from datagen_server.workers.worker import Worker
 from shared.errors import Unavailable
 from shared.system.limits import check_num_processes
@@ -38,14 +39,14 @@ _Queue = SimpleQueue[_Task | None]  # None: no more tasks will come.
 
 
 class WorkerPool(Executor):
-    """An executor over `num_workers` new interpreters. What it runs is pickled, so functions must live in a module.
+    """An executor over `num_workers` processes. What it runs is pickled, so functions must live in a module.
 
     A worker that dies is replaced and its tasks are run again: they should depend on their arguments alone. A task at
     which three workers die fails with `Unavailable`. Ctrl-C does not reach the workers; they end with their parent.
     """
 
     def __init__(self, num_workers: int, warm_up: Callable[[], object] = int, *, ahead: int = 1) -> None:
-        """Starts the workers, each calling `warm_up` first, and does not wait for them.
+        """Starts the workers, as copies of a process that has called `warm_up`, and does not wait for them.
 
         A worker holds up to `ahead` tasks: 1 balances long tasks best, 2 hides the pause between short ones.
         """
@@ -53,7 +54,8 @@ class WorkerPool(Executor):
         self._tasks: _Queue = SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
-        self._supervisors = [_Supervisor(self._tasks, warm_up, ahead) for _ in range(num_workers)]
+        forks = _Forks(warm_up, num_workers)
+        self._supervisors = [_Supervisor(self._tasks, forks, ahead) for _ in range(num_workers)]
         for supervisor in self._supervisors:
             supervisor.start()
 
@@ -84,14 +86,38 @@ class WorkerPool(Executor):
                 supervisor.join()
 
 
+class _Forks:
+    """The fork server of a pool, which may be killed too, and how many supervisors need it. For several threads."""
+
+    def __init__(self, warm_up: Callable[[], object], num_users: int) -> None:
+        self._warm_up, self._num_users = warm_up, num_users
+        self._lock = threading.Lock()
+        self._server = ForkServer(warm_up)
+
+    def start_worker(self, num_slots: int) -> Worker:
+        """`OSError` when no process can be started."""
+        with self._lock:
+            if not self._server.is_alive:
+                self._server.stop()
+                self._server = ForkServer(self._warm_up)
+            return Worker(self._server.fork, num_slots)
+
+    def leave(self) -> None:
+        """To be called by each supervisor once its worker has ended; the last stops the server."""
+        with self._lock:
+            self._num_users -= 1
+            if not self._num_users:
+                self._server.stop()
+
+
 class _Supervisor(threading.Thread):
     """Gives one worker its tasks, and replaces it when it dies."""
 
-    def __init__(self, tasks: _Queue, warm_up: Callable[[], object], ahead: int) -> None:
+    def __init__(self, tasks: _Queue, forks: _Forks, ahead: int) -> None:
         super().__init__(daemon=True)
-        self._tasks, self._warm_up, self._ahead = tasks, warm_up, ahead
+        self._tasks, self._forks, self._ahead = tasks, forks, ahead
         self._assigned: deque[_Task] = deque()
-        self._worker = Worker(warm_up, ahead)
+        self._worker = forks.start_worker(ahead)
 
     def run(self) -> None:
         while self._assign():
@@ -106,6 +132,7 @@ class _Supervisor(threading.Thread):
             else:
                 future.set_exception(value)
         self._worker.stop()
+        self._forks.leave()
 
     def _assign(self) -> bool:
         """Gives the worker as many tasks as it may hold; waits only if it has none. False once there are no more."""
@@ -131,7 +158,7 @@ class _Supervisor(threading.Thread):
             problem = f"{_MAX_DEATHS} worker processes died at one task, the last with status {status}"
             self._assigned.popleft().future.set_exception(Unavailable(f"{problem}; is there enough memory?"))
         try:
-            self._worker = Worker(self._warm_up, self._ahead)
+            self._worker = self._forks.start_worker(self._ahead)
         except OSError as error:  # The dead one stays, and its death is noticed again at the next task.
             while self._assigned:
                 self._assigned.popleft().future.set_exception(Unavailable(f"cannot start a worker process: {error}"))

@@ -13,8 +13,6 @@ import mmap
 import os
 import pickle
 import socket
-import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Callable
@@ -27,13 +25,20 @@ from typing import Any
 from shared.system.linux import open_shared_buffer
 
 _SLOT_BYTES = 8 << 20  # Uses memory only where it is written to. A result that does not fit is sent.
+_ORPHANED = threading.Event()
+
+Fork = Callable[[int, int, int], Callable[[], int]]
+"""Starts a process that runs `answer_calls` with these arguments, and does not wait.
+
+Gives what waits for its end and returns its exit status.
+"""
 
 
 class Worker:
-    """A new interpreter that holds up to `num_slots` calls. For use by one thread."""
+    """A process that holds up to `num_slots` calls. For use by one thread."""
 
-    def __init__(self, warm_up: Callable[[], object], num_slots: int) -> None:
-        """Starts it, with `warm_up` as its first call, and does not wait; `OSError` when no process can be started."""
+    def __init__(self, fork: Fork, num_slots: int) -> None:
+        """Has it started, and does not wait; `OSError` when there can be no more files."""
         ours, theirs = socket.socketpair()
         try:
             shared_buffer = open_shared_buffer(num_slots * _SLOT_BYTES)
@@ -43,7 +48,7 @@ class Worker:
             raise
         try:
             self._slots = _slots(shared_buffer, num_slots)
-            self._process = _start(theirs.fileno(), shared_buffer, num_slots)
+            self._wait = fork(theirs.fileno(), shared_buffer, num_slots)
         except OSError:
             ours.close()
             raise
@@ -52,7 +57,6 @@ class Worker:
             theirs.close()
         self._connection = Connection(ours.detach())
         self._num_answers = 0
-        self.send(pickle.dumps(warm_up))
 
     def send(self, call: bytes) -> None:
         """Gives it another pickled (function, arguments, keyword arguments). If it has died, `receive` raises."""
@@ -77,18 +81,7 @@ class Worker:
     def stop(self) -> int:
         """Closes the connection, which ends the process, and waits for that; returns the exit status."""
         self._connection.close()
-        return self._process.wait()
-
-
-def _start(connection: int, shared_buffer: int, num_slots: int) -> "subprocess.Popen[bytes]":
-    path = [entry or "." for entry in sys.path]
-    # Otherwise NumPy's BLAS starts a thread for each core, with memory of its own: 60 ms, for nothing.
-    code = "import os, sys; os.environ['OPENBLAS_NUM_THREADS'] = '1'; "
-    code += f"sys.path[:] = {path!r}; from datagen_server.workers.worker import answer_calls; "
-    code += f"answer_calls({connection}, {shared_buffer}, {num_slots})"
-    # A session of its own: Ctrl-C in the terminal goes to the parent alone.
-    command = [sys.executable, "-c", code]
-    return subprocess.Popen(command, pass_fds=[connection, shared_buffer], start_new_session=True)
+        return self._wait()
 
 
 def answer_calls(handle: int, shared_buffer: int, num_slots: int) -> None:
@@ -98,14 +91,16 @@ def answer_calls(handle: int, shared_buffer: int, num_slots: int) -> None:
     # Read as they come: a parent that sends a large call while this sends a large answer would wait for ever.
     threading.Thread(target=_receive_calls, args=(connection, calls), daemon=True).start()
     with suppress(OSError):
-        for number in count(-1):
+        for number in count():
             call = calls.get()
             if call is None:
                 return
-            if number < 0:
-                pickle.loads(call)()  # noqa: S301 - our own parent wrote it.
-            else:
-                connection.send_bytes(_pack(_call(call), slots[number % num_slots]))
+            connection.send_bytes(_pack(_call(call), slots[number % num_slots]))
+
+
+def is_orphaned() -> bool:
+    """Whether this is a worker, and the process that gave it its calls is gone."""
+    return _ORPHANED.is_set()
 
 
 def _receive_calls(connection: Connection, calls: "SimpleQueue[bytes | None]") -> None:
@@ -113,6 +108,7 @@ def _receive_calls(connection: Connection, calls: "SimpleQueue[bytes | None]") -
     with suppress(EOFError, OSError):
         while True:
             calls.put(connection.recv_bytes())
+    _ORPHANED.set()
     calls.put(None)
 
 

@@ -20,6 +20,17 @@ def children(parent: int | None = None) -> set[int]:
     return found
 
 
+def workers_of(parent: int | None = None) -> set[int]:
+    """The living workers of the pools of `parent` (default: this process): its fork servers' children."""
+    return {worker for server in children(parent) for worker in children(server)}
+
+
+def family_of(parent: int) -> set[int]:
+    """All living processes that descend from `parent`."""
+    found = children(parent)
+    return found.union(*map(family_of, found))
+
+
 def is_alive(process: int) -> bool:
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"

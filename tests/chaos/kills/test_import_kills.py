@@ -15,7 +15,7 @@ from datagen_server.shards.manifest import MANIFEST_NAME
 from shared.errors import StreamingError
 from tests.datagen_server.importing.running import files_of
 from tests.datagen_server.importing.sources.building import write
-from tests.datagen_server.processes import children, is_alive, wait_until
+from tests.datagen_server.processes import family_of, is_alive, wait_until
 from tests.shared.images.files import picture_file
 from tests.support.disks import small_disk
 from tests.support.outcomes import OpenOutcome
@@ -54,7 +54,7 @@ def kill_after(delay_s: float, data: Path, out: Path) -> bool:
     try:
         process.wait(delay_s)
     except subprocess.TimeoutExpired:
-        workers = children(process.pid)
+        workers = family_of(process.pid)
         process.kill()
         process.wait()
         wait_until(lambda: not any(is_alive(worker) for worker in workers), "the workers to notice")

@@ -16,7 +16,7 @@ from datagen_server.shards.manifest import MANIFEST_NAME, Manifest, Plan
 from datagen_server.shards.shard_writer import ShardWriter
 from datagen_server.shards.verify import verify
 from shared.errors import StreamingError
-from tests.datagen_server.processes import children, is_alive, wait_until
+from tests.datagen_server.processes import family_of, is_alive, wait_until
 from tests.datagen_server.shards.building import content
 from tests.support.disks import small_disk
 from tests.support.outcomes import OpenOutcome
@@ -52,7 +52,7 @@ def kill_after(delay_s: float, directory: Path) -> bool:
     try:
         process.wait(delay_s)
     except subprocess.TimeoutExpired:
-        workers = children(process.pid)
+        workers = family_of(process.pid)
         process.kill()
         process.wait()
         wait_until(lambda: not any(is_alive(worker) for worker in workers), "the workers to notice")

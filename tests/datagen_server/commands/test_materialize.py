@@ -10,7 +10,7 @@ import pytest
 from datagen_server.cli import main
 from datagen_server.shards.manifest import MANIFEST_NAME, Manifest
 from tests.datagen_server.commands.running import SMALL
-from tests.datagen_server.processes import children, wait_until
+from tests.datagen_server.processes import family_of, wait_until
 
 
 def test_materialize_says_what_it_made_and_the_second_time_that_all_is_there(
@@ -36,7 +36,7 @@ def test_ctrl_c_is_one_line_and_leaves_finished_shards_only(tmp_path: Path) -> N
     command = [sys.executable, "-m", "datagen_server", "materialize", "--out", str(tmp_path), "--shard-size", "100"]
     process = subprocess.Popen([*command, "--workers", "1"], stderr=subprocess.PIPE, text=True)
     wait_until(lambda: any(tmp_path.glob("*.lmdb")), "the first shard", timeout_s=60)
-    workers = children(process.pid)
+    workers = family_of(process.pid)
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=30)
     assert (process.returncode, words) == (130, "datagen_server: interrupted\n")

@@ -14,7 +14,7 @@ from datagen_server.sources.rendered_source import RenderedSource, _Chunk
 from shared.errors import UsageError
 from shared.protocol.batch import Records
 from shared.protocol.codec import Codec
-from tests.datagen_server.processes import children, wait_until
+from tests.datagen_server.processes import children, wait_until, workers_of
 from tests.datagen_server.sources.source_contract import (
     COUNTS,
     SPEC,
@@ -66,7 +66,7 @@ def test_no_workers_are_refused() -> None:
         RenderedSource(SPEC, COUNTS, num_workers=0)
 
 
-def kill_workers_while_reading(source: RenderedSource, others: set[int], num_kills: int, seed: int) -> int:
+def kill_workers_while_reading(source: RenderedSource, num_kills: int, seed: int) -> int:
     """Kills a random worker every few reads; returns how many samples were read, each of them checked."""
     chance = random.Random(seed)
     reads: deque[tuple[np.ndarray[tuple[int, ...], np.dtype[np.uint64]], Future[Records]]] = deque()
@@ -76,7 +76,8 @@ def kill_workers_while_reading(source: RenderedSource, others: set[int], num_kil
             indices = np.array([chance.randrange(COUNTS["train"]) for _ in range(64)], np.uint64)
             reads.append((indices, source.read("train", indices, Codec.RAW)))
         time.sleep(chance.random() * 0.1)
-        os.kill(chance.choice(sorted(children() - others)), signal.SIGKILL)
+        wait_until(lambda: bool(workers_of()), "a worker to kill")
+        os.kill(chance.choice(sorted(workers_of())), signal.SIGKILL)
         while reads:
             indices, future = reads.popleft()
             assert_are_the_samples(future.result(TIMEOUT_S), "train", indices)
@@ -84,21 +85,21 @@ def kill_workers_while_reading(source: RenderedSource, others: set[int], num_kil
     return num_samples
 
 
-def test_killed_workers_lose_nothing(source: RenderedSource, others: set[int]) -> None:
-    assert kill_workers_while_reading(source, others, num_kills=3, seed=0) == 3 * 4 * 64
-    assert len(children() - others) == 2
+def test_killed_workers_lose_nothing(source: RenderedSource) -> None:
+    assert kill_workers_while_reading(source, num_kills=3, seed=0) == 3 * 4 * 64
+    wait_until(lambda: len(workers_of()) == 2, "both workers")
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-def test_hundreds_of_killed_workers_lose_nothing(source: RenderedSource, others: set[int]) -> None:
-    num_samples = kill_workers_while_reading(source, others, num_kills=300, seed=1)
+def test_hundreds_of_killed_workers_lose_nothing(source: RenderedSource) -> None:
+    num_samples = kill_workers_while_reading(source, num_kills=300, seed=1)
     print(f"300 workers killed, {num_samples} samples read, 0 lost, 0 wrong")
 
 
 def test_closing_leaves_no_process(source: RenderedSource, others: set[int]) -> None:
     read(source, "train", indices_of(1))
-    assert len(children() - others) == 2
+    wait_until(lambda: len(workers_of()) == 2, "both workers")
     source.close()
     assert children() == others
 

@@ -15,7 +15,7 @@ import pytest
 
 from datagen_server.workers.pool import WorkerPool
 from shared.errors import InvalidRequest, Unavailable, UsageError
-from tests.datagen_server.processes import children, is_alive, wait_until
+from tests.datagen_server.processes import children, family_of, is_alive, wait_until, workers_of
 
 TIMEOUT_S = 60
 OWNER = """
@@ -61,7 +61,7 @@ def test_large_calls_and_large_answers_do_not_wait_for_each_other() -> None:
 
 def test_it_runs_what_it_is_given_in_other_processes(pool: WorkerPool) -> None:
     processes = {pool.submit(os.getpid).result(TIMEOUT_S) for _ in range(8)}
-    assert processes <= children()
+    assert processes <= workers_of()
     assert list(pool.map(math.sqrt, [1, 4, 9])) == [1, 2, 3]
     assert pool.submit(int, "ff", base=16).result(TIMEOUT_S) == 255
 
@@ -108,11 +108,25 @@ def test_a_task_that_kills_its_workers_fails_and_the_others_do_not(pool: WorkerP
     assert [future.result(TIMEOUT_S) for future in others] == list(range(50))
 
 
-def test_a_worker_killed_while_idle_is_replaced(pool: WorkerPool, others: set[int]) -> None:
+@pytest.mark.parametrize("killed", ["workers", "fork server", "all", "fork server, then workers"])
+def test_processes_killed_while_idle_are_replaced(pool: WorkerPool, others: set[int], killed: str) -> None:
     pool.submit(abs, 1).result(TIMEOUT_S)
-    for process in children() - others:
-        os.kill(process, signal.SIGKILL)
-    assert [pool.submit(abs, -number).result(TIMEOUT_S) for number in range(8)] == list(range(8))
+    (server,) = children() - others
+    wait_until(lambda: len(children(server)) == 2, "both workers")
+    parts = {"workers": children(server), "fork server": {server}, "all": {server, *children(server)}}
+    for processes in [parts[part] for part in killed.split(", then ")]:
+        for process in processes:
+            os.kill(process, signal.SIGKILL)
+        assert [pool.submit(abs, -number).result(TIMEOUT_S) for number in range(8)] == list(range(8))
+
+
+def test_a_worker_that_dies_after_its_fork_server_is_replaced(pool: WorkerPool, others: set[int]) -> None:
+    worker = pool.submit(os.getpid).result(TIMEOUT_S)
+    (server,) = children() - others
+    os.kill(server, signal.SIGKILL)
+    with pytest.raises(Unavailable, match="3 worker processes died at one task, the last with status 3"):
+        pool.submit(os._exit, 3).result(TIMEOUT_S)
+    assert {pool.submit(os.getpid).result(TIMEOUT_S) for _ in range(8)} - {worker} <= workers_of() | {worker}
 
 
 def test_a_warm_up_that_dies_fails_the_tasks() -> None:
@@ -161,8 +175,8 @@ def test_it_needs_a_worker() -> None:
 
 
 def test_workers_end_when_their_parent_is_killed(owner: "subprocess.Popen[str]") -> None:
-    workers = children(owner.pid)
-    assert len(workers) == 3
+    wait_until(lambda: len(workers_of(owner.pid)) == 3, "the workers to start")
+    workers = family_of(owner.pid)
     owner.kill()
     wait_until(lambda: not any(is_alive(worker) for worker in workers), "the workers to end")
 

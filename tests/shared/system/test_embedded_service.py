@@ -13,7 +13,7 @@ from shared.dataset.spec import DatasetSpec
 from shared.dataset.spec_options import RenderSpec
 from shared.errors import UsageError
 from shared.system.embedded_service import embedded_service
-from tests.datagen_server.processes import children, is_alive, wait_until
+from tests.datagen_server.processes import children, family_of, is_alive, wait_until
 
 HOLD = """
 import time
@@ -82,8 +82,8 @@ def test_a_parent_that_is_killed_leaves_no_orphan(number: signal.Signals) -> Non
     assert parent.stdout is not None
     assert parent.stdout.readline()
     (service,) = children(parent.pid)
-    family = [service, *children(service)]
-    assert len(family) == 2
+    wait_until(lambda: len(family_of(service)) == 2, "its fork server and its worker")
+    family = [service, *family_of(service)]
     parent.send_signal(number)
     parent.wait()
     parent.stdout.close()
