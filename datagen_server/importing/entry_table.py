@@ -6,13 +6,16 @@ of it; the pixels are in `Scratch`.
 
 from array import array
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
 
 from datagen_server.importing.picture_rows import DIGEST, PICTURE, Rows
-from datagen_server.importing.sources.picture_source import PictureEntry
 from datagen_server.importing.sources.reasons import Reason
+
+Entry = tuple[str, str | None, str, Reason | None, str]
+"A `PictureEntry` with the label and the split that are wanted. A plain tuple, because there are millions."
 
 
 class EntryTable:
@@ -38,16 +41,17 @@ class EntryTable:
     def __len__(self) -> int:
         return len(self.names)
 
-    def add(self, entries: Iterable[tuple[int, PictureEntry]]) -> None:
-        """Appends entries with the numbers of their sources."""
-        for source, (name, split, label, reason, detail) in entries:
+    def add(self, source: int, entries: Iterable[Entry]) -> None:
+        """Appends the entries of one source."""
+        first = len(self)
+        for name, split, label, reason, detail in entries:
             if reason is not None:
                 self.details[len(self.names)] = detail
             self.names.append(name)
             self.splits.append(split)
             self.labels.append(label)
             self.reasons.append(reason)
-            self.sources.append(source)
+        self.sources.extend(repeat(source, len(self) - first))
         self.files = np.zeros(len(self), DIGEST)
 
     def skip(self, entry: int, reason: Reason, detail: str) -> None:

@@ -32,7 +32,9 @@ MAX_KEPT_BYTES = 2**18
 """Raw pixels that are kept until the set's size is known. Larger pictures are read and decoded a second time: keeping
 them would take more room than they take as files."""
 CHUNK_BYTES = 2**20
-"How many bytes of files, about, make a task."
+"How many bytes of files, about, make a task that is sent."
+READ_BYTES = 4 * CHUNK_BYTES
+"After how many bytes a worker leaves the rest of the files that it reads itself."
 _NO_CONTENT = bytes(DIGEST.itemsize)
 
 
@@ -63,7 +65,7 @@ def digest_of_file(data: bytes) -> bytes:
 def examine_chunk(
     files: Sequence[bytes | str], ground: Colour, codec: Codec, pixels_file: Path | None = None
 ) -> Examined:
-    """Decodes files, given by their bytes or their paths, from the first on, until it had `CHUNK_BYTES`.
+    """Decodes files, given by their bytes or their paths, from the first on, until it had `READ_BYTES`.
 
     pixels_file: to which encoded pixels are appended; None: they come back. Raises `StreamingError` for a full disk.
     """
@@ -73,7 +75,7 @@ def examine_chunk(
     num_bytes = 0
     with quiet_pillow():
         for place, file in enumerate(files):
-            if num_bytes >= CHUNK_BYTES:
+            if num_bytes >= READ_BYTES:
                 break
             try:
                 data = file if isinstance(file, bytes) else read_file(file)

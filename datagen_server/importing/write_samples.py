@@ -66,8 +66,10 @@ def write_stored(
 ) -> Found:
     """Fills shards in workers that see the same files as this process; here they are synced, hashed and named.
 
-    The workers end when the last is filled: an import has no other work for them.
+    The workers end when the last is filled: an import has no other work for them. The smallest come last, so that they
+    end at about the same time.
     """
+    todo = sorted(todo, key=lambda shard: -shard.count)
     finishing: dict[Shard, tuple[Future[StoredShard], int]] = {}
     tasks = (_task(directory, plan, stock, shard) for shard in todo)
     # Twice as many finishers: while one waits for the disk, another hashes.

@@ -7,14 +7,14 @@ import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import MappingProxyType
 from typing import IO, Any
 
 from datagen_server.importing.sources.archive_names import is_hidden, not_there, problem_of, tidy, zip_name
-from datagen_server.importing.sources.file_tree import Unread, printable, read_at_most, unreadable
+from datagen_server.importing.sources.file_tree import Unread, pictures_and_others, printable, read_at_most, unreadable
 from datagen_server.importing.sources.reasons import Reason
 from shared.errors import UsageError
 from shared.images.decode import MAX_FILE_BYTES, PictureError, one_line, too_many_bytes
@@ -45,7 +45,7 @@ class TarFile:
                 raise UsageError(f"{path} is not a tar archive: {one_line(error)}") from error
             detail = f"the archive is cut off after {len(self._places):,} files: {one_line(error)}"
             self.unread.append(Unread(".", Reason.DAMAGED_SOURCE, detail))
-        self.files: Sequence[str] = sorted(self._places)
+        self.pictures, self.others = pictures_and_others(self._places)
 
     def has(self, name: str) -> bool:
         """See `FileTree`."""
@@ -114,7 +114,7 @@ class ZipFile:
                 self.unread.append(problem)
             else:
                 self._members[name] = member
-        self.files: Sequence[str] = sorted(self._members)
+        self.pictures, self.others = pictures_and_others(self._members)
 
     def has(self, name: str) -> bool:
         """See `FileTree`."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from datagen_server.importing.sources.archives import is_archive, open_archive
 from datagen_server.importing.sources.file_names import NamedPictures, check_not_numbered
-from datagen_server.importing.sources.file_tree import FileTree, Folder, is_picture_name
+from datagen_server.importing.sources.file_tree import FileTree, Folder
 from datagen_server.importing.sources.label_files import LABEL_FILE_SUFFIXES, LabelFiles, find_label_files
 from datagen_server.importing.sources.ocr_lmdb import OcrLmdbs, find_data_files, is_lmdb
 from datagen_server.importing.sources.pairs import LabelledPairs, are_pairs
@@ -96,7 +96,7 @@ def _recognised(tree: FileTree, default_split: str | None, hints: Hints) -> Pict
         return LabelFiles(tree, default_split, label_files, encoding=hints.encoding)
     if kind == "webdataset" or (kind is None and are_pairs(tree)):
         return LabelledPairs(tree, default_split, hints.encoding)
-    if not any(is_picture_name(name) for name in tree.files) and not tree.unread:
+    if not tree.pictures and not tree.unread:
         problem = f"{tree.origin} holds no pictures, label files or LMDB files"
         raise UsageError(f"{problem}; the names of pictures end in .png, .jpg, .webp, .bmp or .gif")
     if kind is None:
@@ -106,18 +106,18 @@ def _recognised(tree: FileTree, default_split: str | None, hints: Hints) -> Pict
 
 def _only_archives(folder: Folder) -> Sequence[str]:
     """The archives in a folder that holds archives and no pictures."""
-    if any(is_picture_name(name) for name in folder.files):
+    if folder.pictures:
         return ()
-    return [name for name in folder.files if name.lower().endswith(_ARCHIVE_SUFFIXES)]
+    return [name for name in folder.others if name.lower().endswith(_ARCHIVE_SUFFIXES)]
 
 
 def _dictionary_of(tree: FileTree, encoding: str | None) -> str | None:
     """The characters in dict.txt, one a line, at the top of `tree`."""
-    names = [name for name in tree.files if name.partition("/")[0] == DICTIONARY_NAME]
-    if not names:
-        return None
-    if names != [DICTIONARY_NAME]:
+    below = f"{DICTIONARY_NAME}/"
+    if any(name.startswith(below) for names in (tree.others, tree.pictures) for name in names):
         raise UsageError(f"{tree.origin}/{DICTIONARY_NAME} is a folder; rename it, or name the folders beside it")
+    if DICTIONARY_NAME not in tree.others:
+        return None
     try:
         data = tree.read(DICTIONARY_NAME, _MAX_DICTIONARY_BYTES)
     except PictureError as error:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from posixpath import splitext
 
-from datagen_server.importing.sources.file_tree import FileTree, is_picture_name, printable
+from datagen_server.importing.sources.file_tree import FileTree, printable
 from datagen_server.importing.sources.picture_source import PictureEntry
 from datagen_server.importing.sources.reasons import Reason
 from datagen_server.importing.sources.split_names import split_of
@@ -29,10 +29,10 @@ class NamedPictures:
     def __init__(self, tree: FileTree, default_split: str | None, pattern: str | None = None) -> None:
         self.origin = tree.origin
         self._tree, self._default_split = tree, default_split
-        self._names = [name for name in tree.files if is_picture_name(name)]
+        self._names = tree.pictures
         self._own_pattern = compile_pattern(pattern) if pattern is not None else None
         self._pattern = _LABEL if self._own_pattern else recognise(self._names, tree.origin)
-        self.notes = [self._understood(), *ignored(tree, self._names)]
+        self.notes = [self._understood(), *ignored(tree.others)]
 
     def entries(self) -> Iterator[PictureEntry]:
         """See `PictureSource`."""
@@ -110,14 +110,14 @@ def check_not_numbered(tree: FileTree) -> None:
     Elsewhere: in a file beside them that is no label file of a known form, or in the names of their folders.
     """
     numbers: dict[str, list[int]] = {}
-    for name in filter(is_picture_name, tree.files):
+    for name in tree.pictures:
         if not _DECIMAL.fullmatch(_stem(name)):
             return
         numbers.setdefault(name.rpartition("/")[0], []).append(int(_stem(name)))
     if not all(len(each) >= _FEWEST_NUMBERED and max(each) - min(each) < len(each) for each in numbers.values()):
         return
     origin = printable(tree.origin)
-    beside = [name for name in tree.files if name.lower().endswith(_MAYBE_LABELS)]
+    beside = [name for name in tree.others if name.lower().endswith(_MAYBE_LABELS)]
     if beside:
         problem = f"{origin}: the names only number the pictures, and {printable(beside[0])} is no label file"
         raise UsageError(
@@ -135,13 +135,11 @@ def _stem(name: str) -> str:
     return file.rpartition(".")[0] or file
 
 
-def ignored(tree: FileTree, used: Sequence[str]) -> list[str]:
-    """A note that names the files which are not `used`."""
-    used_names = set(used)
-    others = [printable(name) for name in tree.files if name not in used_names]
+def ignored(others: Sequence[str]) -> list[str]:
+    """A note that names files which are not used, if there are any."""
     if not others:
         return []
-    shown = ", ".join(others[:_EXAMPLES]) + (", ..." if len(others) > _EXAMPLES else "")
+    shown = ", ".join(map(printable, others[:_EXAMPLES])) + (", ..." if len(others) > _EXAMPLES else "")
     return [f"ignored {len(others):,} other files: {shown}"]
 
 

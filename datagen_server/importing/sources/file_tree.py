@@ -34,8 +34,16 @@ class FileTree(Protocol):
         ...
 
     @property
-    def files(self) -> Sequence[str]:
-        """The paths of all files, sorted, with / between folders, none beginning with / or leaving the tree."""
+    def pictures(self) -> Sequence[str]:
+        """The paths of all files that are called like pictures, of a format that can be decoded or of another.
+
+        Sorted, with / between folders, none beginning with / or leaving the tree.
+        """
+        ...
+
+    @property
+    def others(self) -> Sequence[str]:
+        """Those of all other files."""
         ...
 
     @property
@@ -75,14 +83,19 @@ class Folder:
         self.origin = str(root)
 
     @property
-    def files(self) -> Sequence[str]:
+    def pictures(self) -> Sequence[str]:
         """See `FileTree`."""
         return self._listed[0]
 
     @property
-    def unread(self) -> Sequence[Unread]:
+    def others(self) -> Sequence[str]:
         """See `FileTree`."""
         return self._listed[1]
+
+    @property
+    def unread(self) -> Sequence[Unread]:
+        """See `FileTree`."""
+        return self._listed[2]
 
     def has(self, name: str) -> bool:
         """See `FileTree`; does not list the folder."""
@@ -107,9 +120,9 @@ class Folder:
         """See `FileTree`."""
 
     @cached_property
-    def _listed(self) -> tuple[Sequence[str], Sequence[Unread]]:
+    def _listed(self) -> tuple[Sequence[str], Sequence[str], Sequence[Unread]]:
         if self._only is not None:
-            return [self._only], []
+            return *pictures_and_others([self._only]), []
         files: list[str] = []
         unread: list[Unread] = []
         folders, seen = [""], set[tuple[int, int]]()
@@ -128,7 +141,7 @@ class Folder:
                 continue
             seen.add((facts.st_dev, facts.st_ino))
             folders += within
-        return sorted(files), sorted(unread, key=lambda one: one.name)
+        return *pictures_and_others(files), sorted(unread, key=lambda one: one.name)
 
 
 def read_file(path: str, max_bytes: int = MAX_FILE_BYTES) -> bytes:
@@ -184,9 +197,13 @@ def unreadable(error: Exception) -> PictureError:
     return PictureError(PictureProblem.UNREADABLE_FILE, f"cannot be read: {text}")
 
 
-def is_picture_name(name: str) -> bool:
-    """Whether a file is called like a picture, of a format that can be decoded or of another."""
-    return name.lower().endswith(_PICTURE_SUFFIXES)
+def pictures_and_others(files: Iterable[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """`pictures` and `others` of a tree with these files."""
+    pictures: list[str] = []
+    others: list[str] = []
+    for name in files:
+        (pictures if name.lower().endswith(_PICTURE_SUFFIXES) else others).append(name)
+    return sorted(pictures), sorted(others)
 
 
 def is_inside(name: str) -> bool:
@@ -213,10 +230,10 @@ def _sort_in(
             unread.append(Unread(printable(name), Reason.NOT_TEXT, "its name is not UTF-8; rename it"))
             continue
         try:
-            if entry.is_dir():
-                yield name
-            elif entry.is_file():
+            if entry.is_file():
                 files.append(name)
+            elif entry.is_dir():
+                yield name
             else:
                 unread.append(Unread(name, Reason.UNREADABLE_FILE, "is no file, or a link that leads nowhere"))
         except OSError as error:

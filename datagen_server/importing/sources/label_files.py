@@ -6,7 +6,7 @@ from functools import cached_property
 from posixpath import basename, join, splitext
 
 from datagen_server.importing.sources.file_names import ignored
-from datagen_server.importing.sources.file_tree import FileTree, is_inside, is_picture_name, printable
+from datagen_server.importing.sources.file_tree import FileTree, is_inside, printable
 from datagen_server.importing.sources.label_lines import LabelLine, looks_like_labels, parse_labels
 from datagen_server.importing.sources.picture_source import PictureEntry
 from datagen_server.importing.sources.reasons import Reason
@@ -44,8 +44,8 @@ class LabelFiles:
         self._found_by_name: dict[str, str] = {}
         self.notes = [f"labels from {printable(name)} ({used})" for name, (_, used) in self._texts.items()]
         if not only:
-            pictures = [name for name in tree.files if is_picture_name(name)]
-            self.notes += ignored(tree, [*pictures, *label_files])
+            used = set(label_files)
+            self.notes += ignored([name for name in tree.others if name not in used])
 
     def entries(self) -> Iterator[PictureEntry]:
         """See `PictureSource`."""
@@ -64,8 +64,8 @@ class LabelFiles:
             return
         for one in self._tree.unread:
             yield PictureEntry(one.name, reason=one.reason, detail=one.detail)
-        for name in self._tree.files:
-            if is_picture_name(name) and name not in listed:
+        for name in self._tree.pictures:
+            if name not in listed:
                 yield PictureEntry(name, reason=Reason.NO_LABEL, detail="no label file lists it")
 
     def read(self, name: str) -> bytes:
@@ -120,14 +120,13 @@ class LabelFiles:
     @cached_property
     def _only_one_called(self) -> Mapping[str, str]:
         """The pictures in the tree whose name no other has, by that name."""
-        pictures = [name for name in self._tree.files if is_picture_name(name)]
-        counts = Counter(map(basename, pictures))
-        return {basename(name): name for name in pictures if counts[basename(name)] == 1}
+        counts = Counter(map(basename, self._tree.pictures))
+        return {basename(name): name for name in self._tree.pictures if counts[basename(name)] == 1}
 
 
 def find_label_files(tree: FileTree, encoding: str | None) -> list[str]:
     """The files in `tree` that list pictures, by their first lines."""
-    names = [name for name in tree.files if name.lower().endswith(LABEL_FILE_SUFFIXES)]
+    names = [name for name in tree.others if name.lower().endswith(LABEL_FILE_SUFFIXES)]
     if len(names) > _MAX_CANDIDATES:  # A text beside each picture: see `pairs`.
         return []
     return [name for name in names if _lists_pictures(tree, name, encoding)]

@@ -104,7 +104,7 @@ class OcrLmdbs:
 
 def find_data_files(tree: FileTree) -> list[str]:
     """The LMDB files in `tree`, by name."""
-    names = [name for name in tree.files if name.lower().endswith(DATA_SUFFIXES)]
+    names = [name for name in tree.others if name.lower().endswith(DATA_SUFFIXES)]
     return [name for name in names if name.rpartition("/")[2] != _LOCK_NAME]
 
 

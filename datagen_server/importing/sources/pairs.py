@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from datagen_server.importing.sources.file_names import ignored
-from datagen_server.importing.sources.file_tree import FileTree, is_picture_name
+from datagen_server.importing.sources.file_tree import FileTree
 from datagen_server.importing.sources.label_lines import label_of_json
 from datagen_server.importing.sources.picture_source import PictureEntry
 from datagen_server.importing.sources.reasons import Reason
@@ -25,8 +25,9 @@ class LabelledPairs:
         self.origin = tree.origin
         self._tree, self._default_split, self._encoding = tree, default_split, encoding
         self._pictures, self._labels = _by_key(tree)
-        used = [*self._pictures, *self._labels.values()]
-        self.notes = ["labels from the text file beside each picture", *ignored(tree, used)]
+        used = set(self._labels.values())
+        unused = [name for name in tree.others if name not in used]
+        self.notes = ["labels from the text file beside each picture", *ignored(unused)]
 
     def entries(self) -> Iterator[PictureEntry]:
         """See `PictureSource`."""
@@ -67,7 +68,7 @@ class LabelledPairs:
 
 def are_pairs(tree: FileTree) -> bool:
     """Whether at least half of the pictures in `tree` have a text file with their key."""
-    if all(map(is_picture_name, tree.files)):
+    if not tree.others:
         return False
     pictures, labels = _by_key(tree)
     return bool(pictures) and sum(key in labels for key in pictures.values()) >= len(pictures) / 2
@@ -75,18 +76,19 @@ def are_pairs(tree: FileTree) -> bool:
 
 def _by_key(tree: FileTree) -> tuple[dict[str, str], dict[str, str]]:
     """The key of each picture, and the label file of each key. A key is a path up to the first dot in its name."""
-    pictures: dict[str, str] = {}
     labels: dict[str, str] = {}
-    for name in tree.files:
-        folder, slash, base = name.rpartition("/")
-        stem, _, extension = base.partition(".")
-        key = f"{folder}{slash}{stem}"
-        if is_picture_name(name):
-            pictures[name] = key
-        elif extension.lower() in _LABEL_EXTENSIONS:
+    for name in tree.others:
+        key, extension = _key_and_extension(name)
+        if extension.lower() in _LABEL_EXTENSIONS:
             known = labels.setdefault(key, name)
             labels[key] = min(known, name, key=_preference)
-    return pictures, labels
+    return {name: _key_and_extension(name)[0] for name in tree.pictures}, labels
+
+
+def _key_and_extension(name: str) -> tuple[str, str]:
+    folder, slash, base = name.rpartition("/")
+    stem, _, extension = base.partition(".")
+    return f"{folder}{slash}{stem}", extension
 
 
 def _preference(name: str) -> tuple[int, str]:

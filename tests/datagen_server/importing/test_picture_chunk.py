@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from datagen_server.importing import picture_chunk
-from datagen_server.importing.picture_chunk import CHUNK_BYTES, digest_of_file, examine_chunk
+from datagen_server.importing.picture_chunk import READ_BYTES, digest_of_file, examine_chunk
 from datagen_server.importing.sources.file_tree import read_file
 from datagen_server.shards.manifest import Manifest
 from shared.errors import StreamingError
@@ -21,7 +21,7 @@ from tests.datagen_server.importing.running import imported
 from tests.shared.images.files import picture_file
 
 FILES = [picture_file(seed=1), b"text", picture_file(30, 10, seed=2, form="JPEG"), b""]
-LARGE = [picture_file(700, 520, seed=seed, form="BMP") for seed in range(5)]
+LARGE = [picture_file(1400, 1040, seed=seed, form="BMP") for seed in range(5)]
 
 
 def written(folder: Path, files: list[bytes]) -> list[str]:
@@ -106,7 +106,7 @@ def test_what_cannot_be_read_is_told_and_the_others_keep_their_order(tmp_path: P
 def test_of_large_files_a_worker_looks_at_some(tmp_path: Path) -> None:
     found = examine_chunk(written(tmp_path, LARGE), WHITE, Codec.ZSTD)
     assert found.num_files == 1
-    assert len(LARGE[0]) > CHUNK_BYTES
+    assert len(LARGE[0]) > READ_BYTES
 
 
 @pytest.mark.parametrize("num_pictures", [1, 3])
