@@ -8,9 +8,8 @@ least, `minimal_import.py`, does that and nothing else, and bounds what an impor
 from the start of the processes to their end. `share of wall` needs a quiet machine; `share of CPU` compares the CPU
 seconds of all processes.
 
-A virtual machine may give free memory back to its host (free page reporting), and then each new page of a file costs
-five to nine times as much CPU. An import makes files and decoding makes none, so half of the free memory is taken and
-let go before each turn of an import. `--as-it-is` leaves that out.
+Note: a virtual machine may give free memory back to its host (free page reporting), and then each new page of a file
+costs five to nine times as much CPU. An import makes files and decoding makes none.
 """
 
 import argparse
@@ -24,7 +23,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from mmap import MAP_ANONYMOUS, MAP_POPULATE, MAP_PRIVATE, mmap
 from pathlib import Path
 
 from rich.console import Console
@@ -39,7 +37,6 @@ from datagen_server.workers.executors import process_workers
 from datagen_server.workers.pool import WorkerPool
 from shared.dataset.fit import Fit
 from shared.protocol.codec import Codec
-from shared.system.limits import memory_limit
 from tests.benchmarks.shards.decoding import decode_together
 from tests.benchmarks.shards.drawing import draw_pictures
 from tests.benchmarks.shards.minimal_import import import_least
@@ -55,7 +52,6 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="default: one for each core")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
     parser.add_argument("--codec", choices=[codec.value for codec in Codec], default=DEFAULT_CODEC.value)
-    parser.add_argument("--as-it-is", action="store_true", help="take no memory before a turn")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=".") as folder:
         pictures = Path(folder) / "pictures"
@@ -67,8 +63,6 @@ def main() -> None:
         for _ in range(options.rounds):
             alone.append(_measured(partial(decode_together, paths, options.workers)))
             for work, measured in ((_import, imports), (import_least, least)):
-                if not options.as_it_is:
-                    _take_memory()
                 measured.append(_measured(partial(work, pictures, out, options.workers, Codec(options.codec))))
                 shutil.rmtree(out)
     result = {
@@ -96,11 +90,6 @@ def _draw(folder: Path, num_pictures: int, num_workers: int) -> list[str]:
         future.result()
     pool.shutdown()
     return sorted(str(path) for path in folder.iterdir())
-
-
-def _take_memory() -> None:
-    free = min(os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), memory_limit())
-    mmap(-1, free // 2, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE).close()
 
 
 def _measured(work: Callable[[], object]) -> _Seconds:
