@@ -58,7 +58,7 @@ def address() -> Iterator[str]:
         list(client.stream("test", shuffle=False, global_batch_size=100))
         with grpc.insecure_channel(target) as channel, suppress(grpc.RpcError):
             channel.unary_unary(f"/{SERVICE}/GetSamples", None, None)(b"\xff")
-        for rank in range(3):  # What they asked for, 31 MB each, is more than gRPC holds for a reader that stands still.
+        for rank in range(3):  # 31 MB each: more than gRPC holds for a reader that stands still.
             next(stack.enter_context(client.stream("train", rank=rank, ranks=4, global_batch_size=256, prefetch=1)))
         yield address
 
