@@ -10,6 +10,7 @@ from datagen_server.commands.open_workers import open_workers
 from datagen_server.rendering.fingerprint import fingerprint
 from datagen_server.shards.manifest import Plan
 from datagen_server.shards.materialize import Materialized, materialize, part_of
+from datagen_server.shards.render_chunk import render_chunk
 from shared.dataset.spec import Dataset
 from shared.protocol.codec import Codec
 from shared.system.progress import progress
@@ -22,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     dataset = Dataset(spec=spec, counts=counts_of(options.counts), fingerprint=fingerprint(spec, font_files))
     plan = Plan(dataset=dataset, codec=Codec(options.codec), shard_size=options.shard_size)
     part = part_of(plan, options.splits, options.shard_range)
-    workers = open_workers(options)
+    workers = open_workers(options, render_chunk)
     started = time.monotonic()
     open_progress = partial(progress, "materialize", unit="samples")
     done = materialize(options.out, plan, part, lambda: workers, open_progress, font_files)
