@@ -91,16 +91,16 @@ def answer_requests(handle: int) -> None:
         call = control.recv(_SIZE.unpack(size)[0], socket.MSG_WAITALL)
         pickle.loads(call)()  # noqa: S301 - our own parent wrote it.
         gc.freeze()  # A collection writes to all objects that it looks at, and so copies their memory.
-        workers: list[int] = []
+        workers: dict[int, int] = {}
         while True:
             request, files, _, _ = socket.recv_fds(control, _REQUEST.size, 2)
             if not request:
                 return
             number, num_slots = _REQUEST.unpack(request)
             if num_slots:
-                workers.append(_fork(control, files, num_slots))
-            else:
-                control.sendall(_STATUS.pack(_exit_status(workers[number])))
+                workers[number] = _fork(control, files, num_slots)
+            else:  # One that was never asked for, since its files could not be sent, has ended too.
+                control.sendall(_STATUS.pack(_exit_status(workers.get(number, 0))))
 
 
 def _fork(control: socket.socket, files: list[int], num_slots: int) -> int:

@@ -63,6 +63,22 @@ def test_what_cannot_be_forked_has_ended_with_a_status(monkeypatch: pytest.Monke
     assert fork_server._exit_status(process) == os.EX_OSERR
 
 
+def test_a_worker_whose_files_could_not_be_sent_has_ended_and_the_next_is_itself(
+    server: ForkServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send_fds(*_: object) -> int:
+        raise OSError("too many references")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "send_fds", send_fds)
+        lost = Worker(server.fork, 1)
+    with pytest.raises((EOFError, OSError)):
+        lost.receive()
+    following = Worker(server.fork, 1)
+    following.send(pickle.dumps((os._exit, (5,), {})))
+    assert [lost.stop(), following.stop()] == [os.EX_OSERR, 5]
+
+
 def test_a_server_that_ends_gives_its_own_status() -> None:
     server = ForkServer(os.abort)
     worker = Worker(server.fork, 1)
